@@ -1,0 +1,9 @@
+package link_test
+
+import (
+	"errors"
+
+	"vedette"
+)
+
+func errorIsInvalid(err error) bool { return errors.Is(err, vedette.ErrInvalid) }
