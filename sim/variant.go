@@ -138,3 +138,6 @@ func mapLetters(h string, f func(rune) rune) string {
 	}
 	return strings.Join(labels, ".")
 }
+
+// Keeps tells whether the spelling leads to the very same URL as the plain one, but for the scheme.
+func (v Variant) Keeps() bool { return !v.drops && !v.below }
