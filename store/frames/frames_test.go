@@ -1,0 +1,40 @@
+package frames_test
+
+import (
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"vedette/record/journal"
+	"vedette/store/frames"
+	"vedette/store/storetest"
+)
+
+func TestJournal(t *testing.T) {
+	storetest.Journal(t, func(t *testing.T) (journal.Journal, func() journal.Journal) {
+		// In memory: the suite opens hundreds of journals. The crash tests use the disk.
+		opts := frames.Options{FS: vfs.NewMem(), MemTableBytes: 1 << 20, CacheBytes: 1 << 20}
+		j := open(t, "journal", opts)
+		return j, func() journal.Journal {
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			j = open(t, "journal", opts)
+			return j
+		}
+	})
+}
+
+func open(t testing.TB, dir string, opts frames.Options) *frames.Journal {
+	t.Helper()
+	j, err := frames.Open(t.Context(), dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
