@@ -29,8 +29,8 @@ type TokenMaker interface {
 
 // Set is the live indicators, compiled. It is immutable and safe for any number of readers; the nil Set has no indicators.
 //
-// It holds no text: a name is known by the first 128 bits of SHA-256 over scope and name, sorted, with a row number beside it. Two filters
-// over registrable domains answer nearly all of the links that no indicator touches.
+// It holds no text: a name is known by the first 128 bits of SHA-256 over scope and name, sorted, with a row number beside it. Filters over
+// registrable domains, and then over names, answer nearly all of the links that no indicator covers; only the exact key finds one.
 type Set struct {
 	table  table
 	rows   []row
@@ -39,6 +39,7 @@ type Set struct {
 	about  []string // operators
 	hosts  *xorfilter.BinaryFuse8
 	paths  *xorfilter.BinaryFuse8
+	names  *xorfilter.BinaryFuse8 // over scope and name: spares most of the SHA-256 on domains that have some indicator
 	above  bool // some indicator covers a whole public suffix: two people said so
 	ports  bool // some indicator names a port
 	epochs []uint16
@@ -189,7 +190,7 @@ type tokenDraft struct {
 // Build compiles indicators. Their values may be in any form that Canonical reads; one that it does not read fails the build, since a set
 // that silently lacks an indicator would be worse than none. Order and repetition of the list change nothing.
 func Build(list iter.Seq[Indicator], tokens TokenMaker) (*Set, error) {
-	b := builder{rows: map[row]uint32{}, sources: map[string]uint32{}, operators: map[string]uint32{}}
+	b := builder{set: new(Set), rows: map[row]uint32{}, sources: map[string]uint32{}, operators: map[string]uint32{}}
 	if tokens != nil {
 		b.tokens = tokens
 		b.set.epochs = slices.Clone(tokens.Epochs())
@@ -206,12 +207,13 @@ func Build(list iter.Seq[Indicator], tokens TokenMaker) (*Set, error) {
 }
 
 type builder struct {
-	set                Set
+	set                *Set // made by itself: what the builder needs does not outlive the build
 	entries            []draft
 	rows               map[row]uint32
 	rowList            []row
 	sources, operators map[string]uint32
 	hosts, paths       []uint64
+	names              []uint64
 	tokens             TokenMaker
 	drafts             [][5][]tokenDraft // by epoch, by kind
 	buf                []byte
@@ -248,6 +250,7 @@ func (b *builder) add(in *Indicator) error {
 	b.buf = append(append(b.buf[:0], byte(in.Scope)), value...)
 	ord := uint32(len(b.entries))
 	b.entries = append(b.entries, draft{keyOf(b.buf), n, ord})
+	b.names = append(b.names, xxhash.Sum64(b.buf))
 
 	host := hostOf(value)
 	reg := ""
@@ -333,7 +336,7 @@ func tokenKey(t vedette.Token) key {
 }
 
 func (b *builder) finish() (*Set, error) {
-	s := &b.set
+	s := b.set
 	// Rows in an order that their content gives, so that numbers and digest do not depend on the order of arrival.
 	order := make([]uint32, len(b.rowList))
 	for i := range order {
@@ -407,11 +410,14 @@ func (b *builder) finish() (*Set, error) {
 		}
 	}
 	var err error
-	if s.hosts, err = filter(b.hosts); err == nil {
-		s.paths, err = filter(b.paths)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("indicator: build: %w", err)
+	for _, f := range []struct {
+		to     **xorfilter.BinaryFuse8
+		hashes *[]uint64
+	}{{&s.hosts, &b.hosts}, {&s.paths, &b.paths}, {&s.names, &b.names}} {
+		if *f.to, err = filter(*f.hashes); err != nil {
+			return nil, fmt.Errorf("indicator: build: %w", err)
+		}
+		*f.hashes = nil
 	}
 	s.digest = s.sum()
 	return s, nil
@@ -516,7 +522,7 @@ func (s *Set) Bytes() int {
 	for _, t := range s.tokens {
 		n += t.table.bytes()
 	}
-	for _, f := range []*xorfilter.BinaryFuse8{s.hosts, s.paths} {
+	for _, f := range []*xorfilter.BinaryFuse8{s.hosts, s.paths, s.names} {
 		if f != nil {
 			n += cap(f.Fingerprints)
 		}
@@ -579,12 +585,12 @@ func (s *Set) Match(u *link.URL, at time.Time, hindsight bool, dst []Match) []Ma
 		if s.ports {
 			if port := portOf(u.Canonical()); port != "" {
 				b := append(append(append(append(buf[:0], byte(ScopeHost)), bare...), ':'), port...)
-				dst = s.found(keyOf(b), ms, hindsight, dst)
+				dst = s.found(b, ms, hindsight, dst)
 			}
 		}
-		dst = s.found(keyOf(append(append(buf[:0], byte(ScopeHost)), bare...)), ms, hindsight, dst)
+		dst = s.found(append(append(buf[:0], byte(ScopeHost)), bare...), ms, hindsight, dst)
 		for name := host; name != ""; name = parent(name) {
-			dst = s.found(keyOf(append(append(buf[:0], byte(ScopeDomain)), name...)), ms, hindsight, dst)
+			dst = s.found(append(append(buf[:0], byte(ScopeDomain)), name...), ms, hindsight, dst)
 			if name == reg || reg == "" {
 				break
 			}
@@ -592,7 +598,7 @@ func (s *Set) Match(u *link.URL, at time.Time, hindsight bool, dst []Match) []Ma
 	}
 	if s.above && host[0] != '[' && !isIPv4(host) && len(host) < nameBuffer-8 {
 		for name := parent(anchor(host, reg)); name != ""; name = parent(name) {
-			dst = s.found(keyOf(append(append(buf[:0], byte(ScopeDomain)), name...)), ms, hindsight, dst)
+			dst = s.found(append(append(buf[:0], byte(ScopeDomain)), name...), ms, hindsight, dst)
 		}
 	}
 	return dst
@@ -618,7 +624,7 @@ func (s *Set) matchPaths(u *link.URL, bare string, ms int64, hindsight bool, dst
 		buf = (*long)[:0]
 	}
 	buf = append(append(append(buf, byte(ScopeURL)), bare...), rest...)
-	dst = s.found(keyOf(buf), ms, hindsight, dst)
+	dst = s.found(buf, ms, hindsight, dst)
 	buf[0] = byte(ScopePath)
 	if q := strings.IndexByte(rest, '?'); q >= 0 {
 		buf = buf[:len(buf)-(len(rest)-q)]
@@ -630,14 +636,17 @@ func (s *Set) matchPaths(u *link.URL, bare string, ms int64, hindsight bool, dst
 			continue
 		}
 		segments++
-		dst = s.found(keyOf(buf[:i]), ms, hindsight, dst)
+		dst = s.found(buf[:i], ms, hindsight, dst)
 	}
 	return dst
 }
 
-// found appends the indicators under a key that are in force.
-func (s *Set) found(k key, ms int64, hindsight bool, dst []Match) []Match {
-	for i, to := s.table.find(k); i < to; i++ {
+// found appends the indicators of a scope and name that are in force.
+func (s *Set) found(name []byte, ms int64, hindsight bool, dst []Match) []Match {
+	if !s.names.Contains(xxhash.Sum64(name)) {
+		return dst
+	}
+	for i, to := s.table.find(keyOf(name)); i < to; i++ {
 		dst = s.one(uint32(i), ms, hindsight, dst)
 	}
 	return dst
