@@ -64,7 +64,9 @@ func invalid(why string) error { return fmt.Errorf("link: %s: %w", why, vedette.
 
 // reader is the WHATWG parser as it comes. It reads paths, queries and opaque links; hosts are read here (host, below), since the library
 // refuses names that browsers open and takes "-4" for a part of an address (docs/decisions/0002-links.md).
-var reader = whatwg.NewParser()
+//
+// The circumflex is encoded in paths since 2024; the library's default is older.
+var reader = whatwg.NewParser(whatwg.WithPathPercentEncodeSet(whatwg.PathPercentEncodeSet.Set('^')))
 
 func read(raw string) (URL, error) {
 	if len(raw) > MaxLength {
@@ -173,7 +175,7 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 	ended := digits == len(rest) || strings.IndexByte("/\\?#", rest[digits]) >= 0
 	dotted := strings.IndexByte(scheme, '.') >= 0
 	switch scheme {
-	case "tel", "sms", "smsto", "mailto", "sip", "sips", "callto", "facetime", "data", "javascript", "about", "urn", "geo", "magnet", "xmpp":
+	case "tel", "sms", "smsto", "mailto", "sip", "sips", "callto", "facetime", "data", "javascript", "about", "urn", "tag", "geo", "magnet", "xmpp":
 		return scheme, rest, true
 	}
 	if ended && (digits > 0 || dotted) {
@@ -212,7 +214,9 @@ func readSpecial(scheme, rest string, flags vedette.ShapeFlag) (URL, error) {
 func readAuthority(authority, usual string, flags *vedette.ShapeFlag) (host, port string, err error) {
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		*flags |= vedette.ShapeUserinfo
-		authority = authority[at+1:]
+		if authority = authority[at+1:]; authority == "" {
+			return "", "", invalid("a user without a host")
+		}
 	}
 	name := authority
 	if strings.HasPrefix(authority, "[") {
@@ -394,7 +398,7 @@ func readHost(s string, flags *vedette.ShapeFlag) (string, error) {
 	}
 	s = lower(s)
 	if strings.HasPrefix(s, ".") || strings.Contains(s, "..") {
-		*flags |= vedette.ShapeDeceptive // no resolver takes an empty label; whoever mends it drops the dot
+		*flags |= vedette.ShapeDeceptive | vedette.ShapeUnread // no resolver takes an empty label; whoever mends it drops the dot
 		for strings.Contains(s, "..") {
 			s = strings.ReplaceAll(s, "..", ".")
 		}
@@ -443,6 +447,7 @@ func toASCII(s string, flags *vedette.ShapeFlag) (string, error) {
 		}
 		return "", errHost
 	}
+	s = strings.Map(since15, s)
 	a, err := try(s)
 	if err == nil {
 		return a, nil
@@ -461,6 +466,34 @@ func toASCII(s string, flags *vedette.ShapeFlag) (string, error) {
 		return visible, nil
 	}
 	return try(visible)
+}
+
+// since15 maps the characters that UTS #46 maps otherwise since Unicode 15.1 and 16, as browsers do, and that the tables of this
+// edition of Go (Unicode 15.0) refuse or map as they did before. It goes when those tables are newer: TestIDNA tells.
+func since15(r rune) rune {
+	switch {
+	case r == 0x04c0: // palochka, the Latin l's twin
+		return 0x04cf
+	case r >= 0x10a0 && r <= 0x10c5: // Georgian capitals
+		return r - 0x10a0 + 0x2d00
+	case r == 0x1e9e: // capital sharp s
+		return 0xdf
+	case r == 0x2132:
+		return 0x214e
+	case r == 0x2183:
+		return 0x2184
+	case r == 0x2f868: // and five more by Corrigendum 4
+		return 0x36fc
+	case r == 0x2f874:
+		return 0x5f53
+	case r == 0x2f91f:
+		return 0x243ab
+	case r == 0x2f95f:
+		return 0x7aee
+	case r == 0x2f9bf:
+		return 0x45d7
+	}
+	return r
 }
 
 func readIPv6(s string, flags *vedette.ShapeFlag) (string, error) {
