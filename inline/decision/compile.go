@@ -45,7 +45,7 @@ func environment() (*cel.Env, error) {
 		cel.StdLib(cel.StdLibSubset(subset)),
 		cel.ClearMacros(),
 		cel.ParserExpressionSizeLimit(4096),
-		cel.ParserRecursionLimit(2 * maxDepth),
+		cel.ParserRecursionLimit(10 * maxDepth),
 		cel.Macros(measuredMacro, listMacro, scopeMacro),
 		cel.Variable(matchLists, cel.ListType(cel.StringType)),
 		cel.Variable(matchScopes, cel.ListType(cel.StringType)),
