@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs all of them: lint, unit, property and story tests, a real homeserver, and the generated files.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+GO=${GO:-go}
+begin=$SECONDS
+step() { printf '\n== %s (%s s)\n' "$*" "$((SECONDS - begin))"; }
+
+step "Go modules"
+$GO mod download
+$GO mod verify
+
+step "real data"
+. scripts/corpora.sh
+
+step "format, vet, staticcheck"
+unformatted=$($GO run "${GOFUMPT:?}" -l .)
+[ -z "$unformatted" ] || { printf 'not formatted by gofumpt:\n%s\n' "$unformatted"; exit 1; }
+$GO vet ./...
+$GO run "${STATICCHECK:?}" ./...
+
+step "known vulnerabilities"
+# The tool asks a database on the network. Where that cannot be had this says so, and is no failure.
+if $GO run "${GOVULNCHECK:?}" ./... > .data-vuln.txt 2>&1; then
+  tail -n 2 .data-vuln.txt
+elif grep -q -e 'no such host' -e 'connection refused' -e 'i/o timeout' -e 'Forbidden' -e 'fetching vulnerabilities' .data-vuln.txt; then
+  echo "NOT CHECKED: the vulnerability database cannot be reached from here"
+else
+  cat .data-vuln.txt; rm -f .data-vuln.txt; exit 1
+fi
+rm -f .data-vuln.txt
+
+step "generated files are what their sources make"
+if git rev-parse --git-dir > /dev/null 2>&1; then
+  before=$(git status --porcelain)
+  $GO generate ./...
+  after=$(git status --porcelain)
+  [ "$before" = "$after" ] || { printf 'go generate changed:\n%s\n' "$after"; git diff | head -50; exit 1; }
+fi
+
+step "a real homeserver for the story of a real platform"
+bash test/synapse/install.sh .venv/synapse
+
+step "tests"
+VEDETTE_SYNAPSE_VENV="$PWD/.venv/synapse" $GO test -timeout 25m ./...
+
+if command -v gcc > /dev/null; then
+  step "tests again with the race detector, where goroutines meet"
+  CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./store/frames/
+fi
+
+step "done"
