@@ -85,7 +85,9 @@ type Arms struct {
 }
 
 // NewArms makes it over a store; the register judges who may lower protection.
-func NewArms(store ArmStore, register *Register) *Arms { return &Arms{store: store, register: register} }
+func NewArms(store ArmStore, register *Register) *Arms {
+	return &Arms{store: store, register: register}
+}
 
 // Armed returns what is armed at a time.
 func (s *Arms) Armed(ctx context.Context, at time.Time) (Armed, error) {

@@ -193,4 +193,3 @@ func (v *Vault) Count(ctx context.Context, tenant vedette.Tenant, kind Kind) (in
 	}
 	return n, nil
 }
-

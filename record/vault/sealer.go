@@ -265,7 +265,7 @@ func (s *Sealer) sealPerson(kind Kind, surrogate [16]byte, p person) []byte {
 	plain := append(make([]byte, 0, 16+32+riskLen), p.lookup[:]...)
 	if kind == KindAccount {
 		plain = append(plain, p.seed[:]...)
-		plain = append(plain, s.sealRisk(surrogate, p.risk)...)
+		plain = s.hideRisk(plain, surrogate, p.risk)
 	}
 	return s.seal(s.storeKey(reverseKey, kind, surrogate), plain)
 }
@@ -378,11 +378,7 @@ func (s *Sealer) loadPerson(ctx context.Context, kind Kind, surrogate [16]byte) 
 	case kind != KindAccount && len(plain) == 16:
 		return person{lookup: [16]byte(plain)}, nil
 	case kind == KindAccount && len(plain) == 16+32+riskLen:
-		p := person{lookup: [16]byte(plain), seed: [32]byte(plain[16:48])}
-		if p.risk, err = s.openRisk(surrogate, plain[48:]); err != nil {
-			return person{}, err
-		}
-		return p, nil
+		return person{lookup: [16]byte(plain), seed: [32]byte(plain[16:48]), risk: s.showRisk(surrogate, plain[48:])}, nil
 	}
 	return person{}, errSealBroken
 }
@@ -401,21 +397,26 @@ func (s *Sealer) SeedOf(ctx context.Context, account vedette.AccountID) ([32]byt
 	return p.seed, err
 }
 
-// riskLen is the length of a sealed enrolment: 12 random bytes, 8 of the time, 16 of the tag.
-const riskLen = 12 + 8 + 16
+// riskLen is the length of a hidden enrolment: 12 random bytes and 8 of the time.
+const riskLen = 12 + 8
 
-func (s *Sealer) sealRisk(surrogate [16]byte, until int64) []byte {
-	out := make([]byte, 12, riskLen)
-	_, _ = rand.Read(out)
-	return aead(s.risk.sum(surrogate[:])).Seal(out, out[:12], binary.BigEndian.AppendUint64(nil, uint64(until)), surrogate[:])
+// hideRisk encrypts an enrolment under the risk key, with HMAC as the stream: first random bytes, then the time under HMAC(surrogate || random bytes).
+// It stands inside of a sealed value, which authenticates it. Its key is its own, so that who holds the sealing key alone cannot read it.
+func (s *Sealer) hideRisk(dst []byte, surrogate [16]byte, until int64) []byte {
+	var nonce [12]byte
+	_, _ = rand.Read(nonce[:])
+	return binary.BigEndian.AppendUint64(append(dst, nonce[:]...), uint64(until)^s.riskPad(surrogate, nonce[:]))
 }
 
-func (s *Sealer) openRisk(surrogate [16]byte, b []byte) (int64, error) {
-	plain, err := aead(s.risk.sum(surrogate[:])).Open(nil, b[:12], b[12:], surrogate[:])
-	if err != nil {
-		return 0, errSealBroken
-	}
-	return int64(binary.BigEndian.Uint64(plain)), nil
+func (s *Sealer) showRisk(surrogate [16]byte, b []byte) int64 {
+	return int64(binary.BigEndian.Uint64(b[12:]) ^ s.riskPad(surrogate, b[:12]))
+}
+
+func (s *Sealer) riskPad(surrogate [16]byte, nonce []byte) uint64 {
+	m := s.risk.begin()
+	m.buf = append(append(m.buf, surrogate[:]...), nonce...)
+	sum := s.risk.end(m)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // AtRisk tells whether a person is enrolled at a time. A person unknown, erased or unreadable is not.

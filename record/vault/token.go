@@ -62,7 +62,6 @@ func (s *Sealer) TokenIn(epoch uint16, kind vedette.TokenKind, name string) vede
 	return vedette.Token{Kind: kind, Epoch: epoch, Bytes: [16]byte(sum[:16])}
 }
 
-
 // epochs holds the states of recent epochs: read by many, changed seldom.
 type epochs struct {
 	table atomic.Pointer[map[uint16]*prf]

@@ -144,18 +144,20 @@ func (v *Vault) Sync(ctx context.Context) error {
 // syncLocked writes what is pending. The caller holds the flush token.
 func (v *Vault) syncLocked(ctx context.Context) error {
 	upto := v.issued.Load() // read before the shards: an issue is counted under its shard's lock, so all of these are found there
-	var changes []Change
 	var taken []takenPending
 	for _, s := range v.all() {
 		for i := range s.forward {
 			sh := &s.forward[i]
 			sh.mu.Lock()
 			for k, p := range sh.pending {
-				taken = append(taken, takenPending{sh, k})
-				changes = s.record(changes, k, p)
+				taken = append(taken, takenPending{s, sh, k, p})
 			}
 			sh.mu.Unlock()
 		}
+	}
+	changes := make([]Change, 0, 2*len(taken))
+	for _, t := range taken {
+		changes = t.sealer.record(changes, t.key, t.pending)
 	}
 	if len(changes) > 0 {
 		if err := v.store.Apply(ctx, changes); err != nil {
@@ -164,11 +166,9 @@ func (v *Vault) syncLocked(ctx context.Context) error {
 	}
 	for _, t := range taken {
 		t.shard.mu.Lock()
-		if p, ok := t.shard.pending[t.key]; ok {
-			delete(t.shard.pending, t.key)
-			t.shard.version++
-			t.shard.put(t.key, p.surrogate)
-		}
+		delete(t.shard.pending, t.key)
+		t.shard.version++
+		t.shard.put(t.key, t.pending.surrogate)
 		t.shard.mu.Unlock()
 	}
 	v.synced.Store(upto)
@@ -176,8 +176,10 @@ func (v *Vault) syncLocked(ctx context.Context) error {
 }
 
 type takenPending struct {
-	shard *forwardShard
-	key   [16]byte
+	sealer  *Sealer
+	shard   *forwardShard
+	key     [16]byte
+	pending pending
 }
 
 // now is the time against which a permit is checked. No clock: the far future, in which every permit has ended.
