@@ -32,7 +32,7 @@ var classes = func() (t [256]uint8) {
 }()
 
 // readPlain reads a link that is already written as its canonical form would be, up to its fragment: the greater part of what people send.
-// It answers false, and promises nothing about u, for everything else: any capital in the host, user part, port, IDN, number at the end of
+// It answers false, and promises nothing about u, for everything else: any capital in the host, user part, port, IDN that is not in A-form, number at the end of
 // the host, dot segment, character that the standard would encode. Where it answers true, the library gives the same canonical
 // form (FuzzPlain).
 func (u *URL) readPlain(raw string) bool {
@@ -49,11 +49,10 @@ func (u *URL) readPlain(raw string) bool {
 	default:
 		return false
 	}
-	i, label, hyphen := from, from, false
+	i, label := from, from
 	for ; i < len(raw); i++ {
 		c := raw[i]
 		if classes[c]&inHost != 0 {
-			hyphen = hyphen || c == '-'
 			continue
 		}
 		if c != '.' {
@@ -71,9 +70,6 @@ func (u *URL) readPlain(raw string) bool {
 	if first := raw[label]; first < 'a' || first > 'z' {
 		return false // it may be a number
 	}
-	if hyphen && strings.Contains(raw[from:end], "xn--") {
-		return false
-	}
 	if end == len(raw) {
 		u.canonical = raw + "/"
 		u.finishPlain(from, end, true, flags)
@@ -90,60 +86,64 @@ func (u *URL) readPlain(raw string) bool {
 	if raw[end] != '/' {
 		return false
 	}
-	same := true // the form that Safe Browsing compares is this one
-	mask := uint8(inPath)
-	for i = end; i < len(raw); i++ {
-		c := raw[i]
+	n, same, ok := plainTail(raw[end:])
+	if !ok {
+		return false
+	}
+	u.canonical = raw[:end+n]
+	u.finishPlain(from, end, same, flags)
+	return true
+}
+
+// plainTail looks at what stands behind the host, from its slash on. Where it is written as its canonical form would be, it returns the
+// length of that form, which leaves out the fragment and an empty query, and whether the form that Safe Browsing compares is the same.
+func plainTail(s string) (n int, same, ok bool) {
+	same = true
+	mask, query := uint8(inPath), -1
+	i := 0
+scan:
+	for ; i < len(s); i++ {
+		c := s[i]
 		if classes[c]&mask != 0 {
 			continue
 		}
 		switch c {
 		case '/': // of the path: in a query it is of the class
-			if i+1 < len(raw) {
-				switch raw[i+1] {
+			if i+1 < len(s) {
+				switch s[i+1] {
 				case '.':
-					return false
+					return 0, false, false
 				case '/':
 					same = false
 				}
 			}
-			continue
 		case '?':
-			mask = inQuery
-			continue
+			mask, query = inQuery, i
 		case '%':
-			if i+2 >= len(raw) || !capitalHex(raw[i+1]) || !capitalHex(raw[i+2]) {
-				return false
+			if i+2 >= len(s) || !capitalHex(s[i+1]) || !capitalHex(s[i+2]) {
+				return 0, false, false
 			}
-			d := unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			d := unhex(s[i+1])<<4 | unhex(s[i+2])
 			if isAlpha(d) || isDigit(d) || d == '-' || d == '.' || d == '_' || d == '~' {
-				return false
+				return 0, false, false
 			}
 			if d == '%' || !escaped(d) {
 				same = false
 			}
 			i += 2
-			continue
 		case '#':
-			if !span(raw[i:]) {
-				return false
+			if !span(s[i:]) {
+				return 0, false, false
 			}
+			break scan
 		default:
-			return false
+			return 0, false, false
 		}
-		break
 	}
-	if raw[i-1] == '?' { // an empty query is none
-		if strings.IndexByte(raw[end:i], '?') != i-1-end {
-			u.canonical = raw[:i] // it ends a query
-		} else {
-			u.canonical = raw[:i-1]
-		}
-	} else {
-		u.canonical = raw[:i]
+	if query >= 0 && query == i-1 {
+		i-- // an empty query is none
 	}
-	u.finishPlain(from, end, same, flags)
-	return true
+	return i, same, true
 }
 
 func (u *URL) finishPlain(from, end int, same bool, flags vedette.ShapeFlag) {

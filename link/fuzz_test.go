@@ -46,12 +46,14 @@ func FuzzParse(f *testing.F) {
 		if !strings.Contains(u.canonical, u.host) || !strings.HasSuffix(u.host, u.registrable) {
 			t.Errorf("Parse(%q): %+v", raw, u)
 		}
-		if u.host != "" {
+		// A scheme that is spelled like a defanged one is refanged: that cannot be told apart.
+		scheme, _, _ := strings.Cut(u.canonical, ":")
+		if u.host != "" && strings.HasPrefix(Refang(u.canonical), scheme+":") {
 			w, err := Parse(Refang(u.Defanged()))
 			if err != nil || w.canonical != u.canonical {
 				t.Errorf("Parse(Refang(%q)) = %q, %v, want %q", u.Defanged(), w.canonical, err, u.canonical)
 			}
-			if d := u.Defanged(); strings.Contains(d, "http") && strings.HasPrefix(d, "http") || strings.Contains(u.host, ".") && strings.Contains(d, u.host) {
+			if d := u.Defanged(); strings.HasPrefix(d, "http:") || strings.HasPrefix(d, "https:") || strings.Contains(u.host, ".") && strings.Contains(d, u.host) {
 				t.Errorf("Defang(%q) = %q has fangs", u.canonical, d)
 			}
 		}
@@ -106,6 +108,9 @@ func FuzzPlain(f *testing.F) {
 		}
 		w, err := parser.Parse(raw)
 		if err != nil {
+			if strings.Contains(u.host, "xn--") {
+				return // the standard takes every name in ASCII as it is; the library does not
+			}
 			t.Fatalf("the library refuses %q: %v", raw, err)
 		}
 		want := strings.TrimSuffix(w.Href(true), "?")

@@ -271,7 +271,9 @@ func readPort(s, usual string) (string, error) {
 func assemble(scheme, host, port, tail string, flags vedette.ShapeFlag) (URL, error) {
 	tail, _, _ = strings.Cut(tail, "#")
 	var path, query string
-	if tail != "" {
+	if n, _, ok := plainTail(tail); ok && special(scheme) && strings.HasPrefix(tail, "/") {
+		path, query, _ = strings.Cut(tail[:n], "?")
+	} else if tail != "" {
 		// The host stands in for the real one, which is read already.
 		w, err := reader.Parse(scheme + "://h" + tail)
 		if err != nil {
