@@ -33,6 +33,8 @@ def write(folder: str, name: str, port: int, secret: str, vedette_url: str, vede
                     }
                 },
                 "root": {"level": "INFO", "handlers": ["file"]},
+                # When nobody answers, the module logs the whole callback as an error, the text of the message included.
+                "loggers": {"synapse_http_antispam": {"level": "CRITICAL"}},
                 "disable_existing_loggers": False,
             },
             f,

@@ -192,6 +192,9 @@ def main() -> int:
             except subprocess.TimeoutExpired:
                 synapse.kill()
                 synapse.wait()
+    with open(os.path.join(folder, "synapse.log"), encoding="utf-8", errors="replace") as f:
+        log = f.read()
+    step(results, "the homeserver's log holds no text of a message", "good morning" not in log and "look at" not in log)
     ok = bool(results) and all(r["ok"] for r in results)
     print(json.dumps({"ok": ok, "steps": results} | extra))
     return 0 if ok else 1
