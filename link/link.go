@@ -14,6 +14,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"unicode"
+
+	"golang.org/x/net/idna"
 
 	"vedette"
 )
@@ -42,8 +45,8 @@ func (u *URL) Registrable() string { return u.registrable }
 // Shape returns what the link looks like.
 func (u *URL) Shape() vedette.Shape { return u.shape }
 
-// ListsVersion returns the digest, in hexadecimal, of the tables that reading a link depends on: public suffixes, confusables, shorteners
-// and hosters. Two builds with the same version and the same code read every link alike.
+// ListsVersion returns the digest, in hexadecimal, of the tables that reading a link depends on: public suffixes, confusables, the
+// edition of Unicode, shorteners and hosters. Two builds with the same version and the same code read every link alike.
 func ListsVersion() string { return listsVersion() }
 
 var listsVersion = sync.OnceValue(func() string {
@@ -58,7 +61,8 @@ var listsVersion = sync.OnceValue(func() string {
 	}
 	put("suffixes")
 	put(suffixes().rules...)
-	put("confusables", confusableTable)
+	put("confusables", confusablesVersion, confusableTable)
+	put("unicode", unicode.Version, idna.UnicodeVersion)
 	put("shorteners")
 	put(slices.Sorted(maps.Keys(shorteners))...)
 	put("redirectors")
@@ -69,5 +73,7 @@ var listsVersion = sync.OnceValue(func() string {
 	for _, host := range slices.Sorted(maps.Keys(hosters)) {
 		put(host, hosters[host])
 	}
+	put("subdomains")
+	put(slices.Sorted(maps.Keys(subdomainHosters))...)
 	return hex.EncodeToString(h.Sum(nil))
 })
