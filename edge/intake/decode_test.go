@@ -29,12 +29,18 @@ func sum16(kind, s string) (b [16]byte) {
 	return b
 }
 
-func (p *plainSealer) Account(s string) (vedette.AccountID, error) { return sum16("account", s), p.fail }
-func (p *plainSealer) Group(s string) (vedette.GroupID, error)     { return sum16("group", s), p.fail }
-func (p *plainSealer) Device(s string) (vedette.DeviceID, error)   { return sum16("device", s), p.fail }
+func (p *plainSealer) Account(s string) (vedette.AccountID, error) {
+	return sum16("account", s), p.fail
+}
+
+func (p *plainSealer) Group(s string) (vedette.GroupID, error) { return sum16("group", s), p.fail }
+
+func (p *plainSealer) Device(s string) (vedette.DeviceID, error) { return sum16("device", s), p.fail }
+
 func (p *plainSealer) Network(a netip.Addr) (vedette.NetworkID, error) {
 	return sum16("network", a.String()), p.fail
 }
+
 func (p *plainSealer) Block(s string) (vedette.NetworkID, error) { return sum16("block", s), p.fail }
 func (p *plainSealer) EventID(s string) vedette.EventID          { return sum16("event", s) }
 func (p *plainSealer) Bytes(b []byte) vedette.Digest             { return sha256.Sum256(b) }

@@ -1,0 +1,227 @@
+package intake
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed docs.css
+var docsStyle string
+
+//go:embed docs.html
+var docsPage string
+
+// renderDocs makes the documentation page of a specification, and the policy it is served under: no script, nothing foreign, one style.
+func renderDocs(spec []byte) (page []byte, csp string, err error) {
+	var doc document
+	if err := yaml.Unmarshal(spec, &doc); err != nil {
+		return nil, "", fmt.Errorf("intake: read the specification: %w", err)
+	}
+	t, err := template.New("docs").Funcs(template.FuncMap{
+		"prose": prose, "code": inCode, "json": asJSON, "type": func(s schema) template.HTML { return s.typeName() },
+		"last": last, "statusText": statusText, "kindOf": problemKind,
+	}).Parse(docsPage)
+	if err != nil {
+		return nil, "", fmt.Errorf("intake: docs page: %w", err)
+	}
+	var buf bytes.Buffer
+	if err := t.Execute(&buf, struct {
+		*document
+		Style template.CSS
+	}{&doc, template.CSS(docsStyle)}); err != nil {
+		return nil, "", fmt.Errorf("intake: docs page: %w", err)
+	}
+	sum := sha256.Sum256([]byte(docsStyle))
+	csp = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return buf.Bytes(), csp, nil
+}
+
+// document is what the page shows of a specification, in the file's order.
+type document struct {
+	OpenAPI string `yaml:"openapi"`
+	Info    struct {
+		Title, Version, Summary, Description string
+	}
+	Paths      ordered[ordered[operation]]
+	Components struct {
+		Responses ordered[response]
+		Schemas   ordered[schema]
+	}
+}
+
+type operation struct {
+	OperationID string `yaml:"operationId"`
+	Summary     string
+	Description string
+	Security    *[]any
+	Parameters  []struct {
+		Name, In, Description string
+		Required              bool
+		Schema                schema
+	}
+	RequestBody *struct {
+		Description string
+		Content     ordered[media]
+	} `yaml:"requestBody"`
+	Responses ordered[response]
+}
+
+type response struct {
+	Ref         string `yaml:"$ref"`
+	Description string
+	Content     ordered[media]
+}
+
+type media struct {
+	Schema   schema
+	Examples ordered[struct {
+		Summary string
+		Value   any
+	}]
+}
+
+type schema struct {
+	Ref         string `yaml:"$ref"`
+	Type        string
+	Format      string
+	Description string
+	Pattern     string
+	Enum        []any
+	Minimum     *int64
+	Maximum     *int64
+	MinLength   *int64 `yaml:"minLength"`
+	MaxLength   *int64 `yaml:"maxLength"`
+	MaxItems    *int64 `yaml:"maxItems"`
+	Required    []string
+	Properties  ordered[schema]
+	Items       *schema
+}
+
+// Needs tells whether the object needs a property.
+func (s schema) Needs(name string) bool { return slices.Contains(s.Required, name) }
+
+func (s schema) typeName() template.HTML {
+	if s.Ref != "" {
+		n := template.HTMLEscapeString(last(s.Ref))
+		return template.HTML(`<a href="#schema-` + n + `">` + n + `</a>`)
+	}
+	if s.Type == "array" && s.Items != nil {
+		return "array of " + s.Items.typeName()
+	}
+	return template.HTML(template.HTMLEscapeString(s.Type))
+}
+
+// Limits says in words what the schema asks besides the type.
+func (s schema) Limits() string {
+	var out []string
+	if len(s.Enum) > 0 {
+		var ws []string
+		for _, e := range s.Enum {
+			ws = append(ws, fmt.Sprint(e))
+		}
+		out = append(out, strings.Join(ws, " · "))
+	}
+	if s.Format == "date-time" {
+		out = append(out, "RFC 3339")
+	}
+	span := func(lo, hi *int64, unit string) {
+		switch {
+		case lo != nil && hi != nil:
+			out = append(out, fmt.Sprintf("%d to %d%s", *lo, *hi, unit))
+		case lo != nil:
+			out = append(out, fmt.Sprintf("at least %d%s", *lo, unit))
+		case hi != nil:
+			out = append(out, fmt.Sprintf("at most %d%s", *hi, unit))
+		}
+	}
+	span(s.Minimum, s.Maximum, "")
+	span(s.MinLength, s.MaxLength, " bytes")
+	span(nil, s.MaxItems, " items")
+	if s.Pattern != "" {
+		out = append(out, s.Pattern)
+	}
+	return strings.Join(out, "; ")
+}
+
+// ordered is a YAML mapping that keeps its order.
+type ordered[T any] []struct {
+	Key   string
+	Value T
+}
+
+// UnmarshalYAML reads a mapping.
+func (o *ordered[T]) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: want a mapping", n.Line)
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		var v T
+		if err := n.Content[i+1].Decode(&v); err != nil {
+			return err
+		}
+		*o = append(*o, struct {
+			Key   string
+			Value T
+		}{n.Content[i].Value, v})
+	}
+	return nil
+}
+
+// prose makes paragraphs, with words between backquotes as code.
+func prose(s string) template.HTML {
+	var b strings.Builder
+	for p := range strings.SplitSeq(strings.TrimSpace(s), "\n\n") {
+		if p != "" {
+			b.WriteString("<p>" + string(inCode(p)) + "</p>\n")
+		}
+	}
+	return template.HTML(b.String())
+}
+
+func inCode(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "`") {
+		if i%2 == 1 {
+			b.WriteString("<code>" + template.HTMLEscapeString(part) + "</code>")
+		} else {
+			b.WriteString(template.HTMLEscapeString(part))
+		}
+	}
+	return template.HTML(b.String())
+}
+
+func asJSON(v any) (string, error) {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return strings.TrimSpace(buf.String()), err
+}
+
+func last(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
+
+func statusText(code string) string {
+	var n int
+	_, _ = fmt.Sscan(code, &n)
+	return http.StatusText(n)
+}
+
+// problemKind names the kind that a response's problems have, by the response's name in the specification.
+func problemKind(name string) string {
+	return map[string]string{
+		"Invalid": "invalid", "NoKey": "no-key", "Forbidden": "forbidden", "NotFound": "not-found", "NotAcceptable": "not-acceptable",
+		"TooSlow": "too-slow", "Conflict": "conflict", "TooLarge": "too-large", "MediaType": "media-type", "Busy": "busy", "Fault": "fault",
+		"Unavailable": "unavailable", "Method": "method",
+	}[name]
+}
