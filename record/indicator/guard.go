@@ -422,6 +422,7 @@ func (g *Guard) Apply(in *Indicator, at time.Time) (ok bool, why string) {
 		if end := r.Override.Override.Expires; in.ValidUntil.IsZero() || end.Before(in.ValidUntil) {
 			in.ValidUntil = end
 		}
+		in.Override = true
 		in.Note = joinNotes(in.Note, "stands against the guard by two people's word until "+r.Override.Override.Expires.UTC().Format(time.DateOnly)+": "+r.Override.Override.Reason)
 	case r.Scope != in.Scope:
 		in.Note = joinNotes(in.Note, "narrowed from "+in.Scope.String()+" to "+r.Scope.String()+": "+r.Reason)

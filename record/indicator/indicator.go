@@ -35,6 +35,7 @@ type Indicator struct {
 	Original   string            // as the source wrote it, a whole pattern included
 	Ref        string            // the source's own id of it
 	Note       string            // the source's comment, and what was dropped or narrowed
+	Override   bool              // it stands against the guard by two people's word
 }
 
 // Admiralty is a source grade: reliability of the source A to F, credibility of the statement 1 to 6. The zero value is F6: neither can be judged.

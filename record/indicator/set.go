@@ -40,8 +40,8 @@ type Set struct {
 	hosts  *xorfilter.BinaryFuse8
 	paths  *xorfilter.BinaryFuse8
 	names  *xorfilter.BinaryFuse8 // over scope and name: spares most of the SHA-256 on domains that have some indicator
-	above  bool // some indicator covers a whole public suffix: two people said so
-	ports  bool // some indicator names a port
+	above  bool                   // some indicator covers a whole public suffix: two people said so
+	ports  bool                   // some indicator names a port
 	epochs []uint16
 	tokens []tokenTable
 	cover  Coverage
