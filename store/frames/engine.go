@@ -27,6 +27,7 @@ type engine struct {
 	failed chan struct{} // closed by the first failure
 	once   sync.Once
 	cause  atomic.Pointer[error]
+	tries  atomic.Int32 // of a failed engine to write in the background
 
 	mu      sync.Mutex
 	readers int
@@ -35,8 +36,9 @@ type engine struct {
 }
 
 func openEngine(dir string, fsys vfs.FS, opts Options) (*engine, error) {
-	e := &engine{gate: &gate{FS: fsys}, failed: make(chan struct{}), drained: make(chan struct{}), log: opts.Log}
-	cache := pebble.NewCache(opts.CacheBytes)
+	e := &engine{gate: newGate(fsys), failed: make(chan struct{}), drained: make(chan struct{}), log: opts.Log}
+	// The engine takes the room of its tables in memory out of the cache.
+	cache := pebble.NewCache(opts.CacheBytes + 4*int64(opts.MemTableBytes))
 	defer cache.Unref()
 	po := &pebble.Options{
 		FS:                    e.gate,
@@ -52,14 +54,17 @@ func openEngine(dir string, fsys vfs.FS, opts Options) (*engine, error) {
 		// A queue of four: what a restart has to read again stays under a second's worth.
 		MemTableStopWritesThreshold: 4,
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { e.fail(fmt.Errorf("in the background: %w", err)) },
+			BackgroundError: func(err error) {
+				if e.broken() == nil {
+					e.fail(fmt.Errorf("in the background: %w", err))
+					return
+				}
+				// An engine that was left behind and cannot be closed would try to write out its memory for ever, without a pause.
+				if e.tries.Add(1) > 64 {
+					runtime.Goexit()
+				}
+			},
 		},
-	}
-	// Frames are written once and never again merged with one another: compactions carry references to them.
-	po.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
-		return pebble.ValueSeparationPolicy{
-			Enabled: true, MinimumSize: 2 << 10, MaxBlobReferenceDepth: 10, RewriteMinimumAge: 0, TargetGarbageRatio: 0.3,
-		}
 	}
 	po.TargetFileSizes[0] = 8 << 20
 	for i := range po.Levels {
@@ -71,7 +76,8 @@ func openEngine(dir string, fsys vfs.FS, opts Options) (*engine, error) {
 		return err
 	})
 	if err != nil {
-		e.gate.shut()
+		e.fail(err)
+		e.gate.release()
 		return nil, fmt.Errorf("frames: open %s: %w: %w", dir, vedette.ErrUnavailable, err)
 	}
 	return e, nil
@@ -99,14 +105,15 @@ func (e *engine) guarded(f func() error) error {
 	case err := <-done:
 		return err
 	case <-e.failed:
-		e.gate.shut()
 		return *e.cause.Load()
 	}
 }
 
+// fail marks the engine as failed: what is under way ends, what comes later waits at the gate.
 func (e *engine) fail(err error) {
 	e.once.Do(func() {
 		e.cause.Store(&err)
+		e.gate.shut()
 		close(e.failed)
 	})
 }
@@ -126,7 +133,6 @@ func (e *engine) commit(b *pebble.Batch) error {
 	}
 	if err != nil {
 		e.fail(err)
-		e.gate.shut()
 	}
 	return err
 }
@@ -173,7 +179,7 @@ func (e *engine) close() error {
 	}
 	<-e.drained
 	err := e.guarded(e.db.Close)
-	e.gate.shut()
+	e.gate.release()
 	return err
 }
 
@@ -181,7 +187,7 @@ func (e *engine) close() error {
 // That may hang, inside the engine, on what it was doing when it failed, so nobody waits for it.
 func (e *engine) abandon() {
 	e.fail(journal.ErrClosed)
-	e.gate.shut()
+	e.gate.release()
 	if !e.drain() {
 		return
 	}

@@ -41,6 +41,9 @@ type Options struct {
 	// MemTableBytes is how much is gathered in memory before it is written out in order; a restart reads up to four of these again.
 	// Default 32 MiB.
 	MemTableBytes uint64
+	// ReserveBytes is how much room the disk must have left before an append: below it appends are refused while the store can still tidy
+	// up, rather than when it fails. Default 128 MiB; negative: none. Where the file system does not tell its room it is not asked.
+	ReserveBytes int64
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS
 	// Log hears what the store says about its files. Nil: nobody.
@@ -129,6 +132,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	}
 	if opts.MemTableBytes == 0 {
 		opts.MemTableBytes = 32 << 20
+	}
+	if opts.ReserveBytes == 0 {
+		opts.ReserveBytes = 128 << 20
 	}
 	if opts.FS == nil {
 		opts.FS = vfs.Default
@@ -349,7 +355,6 @@ func (j *Journal) Close() error {
 	var err error
 	if e.broken() != nil {
 		if !j.fenced {
-			e.gate.shut()
 			err = setFence(j.fs, j.dir, j.last.Load().Frame)
 		}
 		e.abandon()
@@ -369,7 +374,6 @@ func (j *Journal) sound() (*engine, error) {
 	if cause == nil {
 		return e, nil
 	}
-	e.gate.shut()
 	if !j.fenced {
 		if err := setFence(j.fs, j.dir, j.last.Load().Frame); err != nil {
 			return nil, fmt.Errorf("frames: still failed (%w): %w: %w", cause, vedette.ErrUnavailable, err)
@@ -390,7 +394,6 @@ func (j *Journal) sound() (*engine, error) {
 
 // failed fences off what a failed change may have left. The caller holds mu and the engine is failed.
 func (j *Journal) failed(e *engine, what string, cause error) error {
-	e.gate.shut()
 	err := fmt.Errorf("frames: %s: %w: %w", what, vedette.ErrUnavailable, cause)
 	if fence := setFence(j.fs, j.dir, j.last.Load().Frame); fence != nil {
 		return errors.Join(err, fence) // tried again before the next append and by Close
@@ -409,6 +412,12 @@ func (j *Journal) Append(ctx context.Context, frames ...[]journal.Entry) error {
 	e, err := j.sound()
 	if err != nil || len(frames) == 0 {
 		return err
+	}
+	if j.opts.ReserveBytes > 0 {
+		if u, err := j.fs.GetDiskUsage(j.dir); err == nil && u.AvailBytes < uint64(j.opts.ReserveBytes) {
+			return fmt.Errorf("frames: append: %d MiB are left on the disk, %d are kept in reserve: %w",
+				u.AvailBytes>>20, j.opts.ReserveBytes>>20, vedette.ErrUnavailable)
+		}
 	}
 	last := *j.last.Load()
 	b := e.db.NewBatch()

@@ -11,27 +11,40 @@ import (
 )
 
 // gate stands between the engine and the disk. Once shut, nothing that came through it changes the folder any more: an engine that failed
-// in the middle of a write may be left behind, with whatever it still has running, while another opens the same folder.
+// in the middle of a write may be left behind, with whatever it still has running, while another opens the same folder. Whoever wants to
+// change something waits at the shut gate, since the engine would try again without a pause; once released they are refused.
 type gate struct {
 	vfs.FS
 
-	mu   sync.RWMutex // held for reading during each change
-	down bool
+	mu       sync.RWMutex // held for reading during each change
+	down     bool
+	once     sync.Once
+	released chan struct{}
 }
 
-// shut waits for the changes under way and refuses all later ones.
+func newGate(fsys vfs.FS) *gate { return &gate{FS: fsys, released: make(chan struct{})} }
+
+// shut waits for the changes under way and lets no other through.
 func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.down = true
 }
 
+// release shuts the gate and refuses all who wait at it.
+func (g *gate) release() {
+	g.shut()
+	g.once.Do(func() { close(g.released) })
+}
+
 func (g *gate) pass(change func() error) error {
 	g.mu.RLock()
-	defer g.mu.RUnlock()
 	if g.down {
+		g.mu.RUnlock()
+		<-g.released
 		return journal.ErrClosed
 	}
+	defer g.mu.RUnlock()
 	return change()
 }
 
