@@ -194,7 +194,7 @@ func safeBrowsing(raw string) (scheme, host, path, query string, err error) {
 	if end := strings.LastIndexByte(host, ':'); end > strings.LastIndexByte(host, ']') {
 		host = host[:end]
 	}
-	if plain := unescapeAll(host); !ascii(plain) && utf8.ValidString(plain) {
+	if plain := unescapeAll(host); !ascii(plain) && utf8.ValidString(plain) && !overlong(plain) {
 		if a, err := loose.ToASCII(plain); err == nil {
 			host = a
 		}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -173,6 +174,38 @@ func TestDigestsNeverChange(t *testing.T) {
 			if got[e] != sum {
 				t.Errorf("Sum(%q) = %s, want %s", e, got[e], sum)
 			}
+		}
+	}
+}
+
+// Whoever sends links must not be able to hold up the gate with one. No time is asserted: a reading in the square of its length would
+// take this test past any deadline, or allocate more.
+func TestNoLinkIsExpensive(t *testing.T) {
+	ideographs := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteRune(rune(0x4e00 + i))
+		}
+		return b.String()
+	}
+	for name, raw := range map[string]string{
+		"a long label of many letters":    "https://" + ideographs(10_000) + ".example/",
+		"the same in Safe Browsing":       ideographs(10_000),
+		"many at signs":                   "https://" + strings.Repeat("@", 32_000) + "e.example/",
+		"many invisible characters":       "https://" + strings.Repeat("\u00ad", 15_000) + "e.example/",
+		"an address encoded many times":   "https://" + strings.Repeat("%25", 10_000) + "41.example/",
+		"a path of dot segments":          "https://e.example/" + strings.Repeat("a/../", 6_000),
+		"a path of escapes":               "https://e.example/" + strings.Repeat("%2525", 6_000),
+		"a foreign host of escapes":       "foo://" + strings.Repeat("%41", 10_000) + "/",
+		"a foreign path of percent signs": "data:" + strings.Repeat("%", 32_000),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = Parse(raw)
+		_, _ = SafeBrowsing(raw)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
+			t.Errorf("%s: %d bytes", name, n)
 		}
 	}
 }

@@ -193,8 +193,8 @@ var segmentClass = func() (t [256]uint8) {
 
 // turns says which neighbours look like chance: letter and digit side by side, a capital after a small letter.
 var turns = [16]uint8{
-	classLower<<2 | classUpper: 1, classLower<<2 | classDigit: 1, classUpper<<2 | classDigit: 1,
-	classDigit<<2 | classLower: 1, classDigit<<2 | classUpper: 1,
+	classLower*4 + classUpper: 1, classLower*4 + classDigit: 1, classUpper*4 + classDigit: 1,
+	classDigit*4 + classLower: 1, classDigit*4 + classUpper: 1,
 }
 
 // tokenLike tells whether a segment looks made by a machine. It costs owners of names such as "b2b4u2c"; it spares words, dates, article
@@ -209,7 +209,7 @@ func tokenLike(s string) bool {
 			return false
 		}
 		n[c]++
-		changes += int(turns[before<<2|c])
+		changes += int(turns[before*4+c])
 		before = c
 		if c != classDigit && (s[i]|0x20 > 'f' || c == classJoin && s[i] != '-') {
 			hex = hex && s[i] == '-'
@@ -281,5 +281,10 @@ func embeds(s string) bool {
 			return true
 		}
 	}
-	return strings.Contains(s, "aHR0c") || strings.Contains(s, "=//") || strings.Contains(s, "=%2F%2F")
+	if q := strings.IndexByte(s, '?'); q >= 0 {
+		if q = strings.Index(s[q:], "=//"); q >= 0 || strings.Contains(s, "=%2F%2F") {
+			return true
+		}
+	}
+	return len(s) > 16 && strings.Contains(s, "aHR0c")
 }

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"slices"
 	"testing"
 
 	"vedette"
@@ -282,5 +283,56 @@ func TestTheTenantOfASharedHost(t *testing.T) {
 		if err != nil || u.HostTenant() != want {
 			t.Errorf("Parse(%q).HostTenant() = %q, %v, want %q", raw, u.HostTenant(), err, want)
 		}
+	}
+}
+
+// What a list names by path is found in every spelling of it, though the canonical forms differ where a server might tell them apart.
+func TestPathsCompareAsSafeBrowsingDoes(t *testing.T) {
+	want := []string{"/a/b.html?c=d", "/a/b.html", "/", "/a/"}
+	for _, raw := range []string{
+		"https://evil.example/a/b.html?c=d",
+		"http://evil.example:8080/a/b.html?c=d#e",
+		"https://evil.example/%61/b%2Ehtml?%63=d",
+		"https://evil.example/%2561/b.html?c=%2564",
+		"https://evil.example/%25252561/b.html?c=d",
+		"https://evil.example//a///b.html?c=d",
+		"https://evil.example/a/./x/../b.html?c=d",
+		"https://evil.example/x/%252e%252e/a/b.html?c=d",
+		"https://evil.example/a%2Fb.html?c=d",
+		"https://evil.example/a/b.html%3Fc=d",
+		`https://evil.example\a\b.html?c=d`,
+		"https://evil.example/a/b\n.html?c=d",
+	} {
+		u, err := link.Parse(raw)
+		if got := u.AppendPaths(nil); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Parse(%q).AppendPaths() = %q, %v, want %q", raw, got, err, want)
+		}
+	}
+}
+
+func TestHostsFromTheLongestToTheRegistrableDomain(t *testing.T) {
+	for raw, want := range map[string][]string{
+		"https://www.evil.example/":          {"www.evil.example", "evil.example"},
+		"https://a.b.evil.co.uk/":            {"a.b.evil.co.uk", "b.evil.co.uk", "evil.co.uk"},
+		"https://a.someone.github.io/":       {"a.someone.github.io", "someone.github.io"},
+		"https://github.io/":                 {"github.io"},
+		"https://co.uk/":                     {"co.uk"},
+		"https://localhost/":                 {"localhost"},
+		"http://192.0.2.1/":                  {"192.0.2.1"},
+		"http://[2001:db8::1]/":              {"[2001:db8::1]"},
+		"mailto:a@evil.example":              nil,
+		"https://1.2.3.4.5.6.7.evil.example": {"1.2.3.4.5.6.7.evil.example", "2.3.4.5.6.7.evil.example", "3.4.5.6.7.evil.example", "4.5.6.7.evil.example", "5.6.7.evil.example", "6.7.evil.example", "7.evil.example", "evil.example"},
+		"https://xn--85x722f.xn--55qx5d.cn/": {"xn--85x722f.xn--55qx5d.cn"},
+		"https://www.city.kawasaki.jp/":      {"www.city.kawasaki.jp", "city.kawasaki.jp"},
+		"https://a.b.kawasaki.jp/":           {"a.b.kawasaki.jp"},
+	} {
+		u, err := link.Parse(raw)
+		if got := u.AppendHosts(nil); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Parse(%q).AppendHosts() = %q, %v, want %q", raw, got, err, want)
+		}
+	}
+	u, _ := link.Parse("https://1.2.3.4.5.6.7.evil.example/a/b/c/d/e/f?g")
+	if got := len(u.Expressions()); got != 30 {
+		t.Errorf("%d expressions, want 5 hosts times 6 paths", got)
 	}
 }
