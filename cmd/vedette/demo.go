@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vedette"
+	"vedette/edge/intake"
+	"vedette/inline/sequence"
+	"vedette/record/authority"
+	"vedette/record/indicator"
+	"vedette/sim"
+)
+
+// demoed is what a demo prints with --once --json.
+type demoed struct {
+	Events       int            `json:"events"`
+	LinksStopped int            `json:"links_stopped"` // messages with a link that were held or blocked
+	LinksWarned  int            `json:"links_warned"`
+	Decisions    map[string]int `json:"decisions"` // by answer
+	Missed       []string       `json:"missed"`    // events that the story's truth says should have been answered more strongly
+	Wrong        []string       `json:"wrong"`     // honest events that were answered more strongly than is right
+	Story        []string       `json:"story"`
+	OK           bool           `json:"ok"`
+}
+
+// storyStart is a constant, so that two demos tell the same story.
+var storyStart = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
+
+func (g *global) demo() *cobra.Command {
+	var once bool
+	var listen, ops string
+	var pace time.Duration
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Play a small made-up platform: what is sent, what is stopped, and why",
+		Long: `Plays three days on harbour.example, a platform that does not exist: people who chat, and an operator who tries his links on
+his own accounts before he sends them to five people. The events go through the same engine as yours would. Then a server stays
+open with its API page, until you stop it. With --once it ends after the story. Everything happens in a folder of its own that is
+removed at the end, unless you name one with --data.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := *g
+			if !cmd.Flags().Changed("data") {
+				dir, err := os.MkdirTemp("", "vedette-demo-")
+				if err != nil {
+					return err
+				}
+				defer func() { _ = os.RemoveAll(dir) }()
+				d.data = filepath.Join(dir, "data")
+				d.key = filepath.Join(dir, "root.key")
+			}
+			return d.runDemo(cmd, once, listen, ops, pace)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "end after the story")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8480", "where the API is served afterwards")
+	cmd.Flags().StringVar(&ops, "ops", "127.0.0.1:8481", "where health and metrics are served afterwards")
+	cmd.Flags().DurationVar(&pace, "pace", 350*time.Millisecond, "pause after each line of the story, on a terminal")
+	return cmd
+}
+
+func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace time.Duration) error {
+	ctx := cmd.Context()
+	out := cmd.OutOrStdout()
+	p := g.paint(cmd)
+	say := func(format string, args ...any) {
+		if !g.json {
+			fmt.Fprintf(out, format+"\n", args...)
+		}
+	}
+	if g.json || !terminal(out) {
+		pace = 0
+	}
+	h, err := open(ctx, g, opening{gate: true, demo: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = h.close() }()
+
+	say("%s", p.bold("vedette demo: three days on harbour.example, a platform that does not exist"))
+	say("")
+	if err := h.prepareDemo(ctx); err != nil {
+		return err
+	}
+	say("A list of %d hosts is imported, %s.", bytes.Count(sim.StoryIndicators(), []byte("\n"))-2, p.dim("as published by "+sim.StoryPublisher))
+	say("The list and the starter rules are armed: a fresh install would only observe.")
+	say("")
+	sum, err := h.tell(ctx, func(line string) error {
+		say("%s", line)
+		if pace == 0 {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pace):
+			return nil
+		}
+	}, p)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		if err := printJSON(out, sum); err != nil {
+			return err
+		}
+	} else {
+		say("")
+		say("%s events decided and kept: %s stopped, %s warned of, %s allowed.", count(sum.Events),
+			p.red(count(sum.Decisions["block"]+sum.Decisions["hold"])), p.amber(count(sum.Decisions["warn"])), p.green(count(sum.Decisions["allow"])))
+		if len(sum.Missed)+len(sum.Wrong) > 0 {
+			say("%s missed: %v, wrongly stopped: %v", p.red("Against the story's truth:"), sum.Missed, sum.Wrong)
+		}
+	}
+	if !sum.OK {
+		return &exit{exitFinding, errors.New("the story did not end as it should")}
+	}
+	if once {
+		return nil
+	}
+	h.cfg.Listen, h.cfg.Ops = listen, ops
+	_, key, err := h.machines.Create(ctx, accessOrder(h.cfg.Tenant, "harbour.example", authority.ScopeDecide|authority.ScopeEvents|authority.ScopeRead))
+	if err != nil {
+		return err
+	}
+	return h.listen(ctx, func(address string) {
+		say("")
+		say("%s", p.bold("Now try it. A server is open until you press Ctrl-C:"))
+		say("")
+		say("  the API, described   http://%s/docs", address)
+		say("  health and metrics   http://%s/readyz   http://%s/metrics", ops, ops)
+		say("")
+		say("  curl -s http://%s/v1/decide -H 'Authorization: Bearer %s' \\", address, key)
+		say("    -H 'Content-Type: application/json' -d '%s'", demoEvent())
+		say("")
+		say("Next: %s for your own platform, %s for a file of events,", p.bold("vedette serve"), p.bold("vedette replay FILE"))
+		say("      %s to see through a link, and README.md.", p.bold("vedette check URL"))
+	})
+}
+
+// demoEvent is the README's example: a first contact with a link to a host of the story's list, as its operator would spell it.
+func demoEvent() string {
+	return fmt.Sprintf(`{"id":"try-1","kind":"link.sent","at":"%s","actor":"@stranger:harbour.example","to":{"account":"@salma:harbour.example"},"stranger":true,"links":[{"url":"HTTP://WWW.%s:80/a/7Kq2x"}]}`,
+		time.Now().UTC().Format(time.RFC3339), storyHost())
+}
+
+// storyHost is the first host of the story's list.
+func storyHost() string {
+	for line := range bytes.Lines(sim.StoryIndicators()) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return string(line)
+		}
+	}
+	return "none.example"
+}
+
+// tell plays the story through the engine and tells what is worth telling.
+func (h *house) tell(ctx context.Context, say func(string) error, p paint) (*demoed, error) {
+	sealer, err := h.vault.Tenant(h.cfg.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	sum := &demoed{Decisions: map[string]int{}, Missed: []string{}, Wrong: []string{}, Story: []string{}}
+	tell := func(plain, shown string) error {
+		sum.Story = append(sum.Story, plain)
+		return say(shown)
+	}
+	day := ""
+	flush := func(scenes []sim.Scene, arrivals []sequence.Arrival, ids []string) error {
+		for i, out := range h.seq.Submit(ctx, arrivals) {
+			if out.Err != nil {
+				return out.Err
+			}
+			sc, d := scenes[i], out.Decision
+			sum.Events++
+			sum.Decisions[d.Verdict.String()]++
+			hasLink := len(arrivals[i].Event.Links()) > 0
+			if hasLink && d.Verdict >= vedette.Hold {
+				sum.LinksStopped++
+			}
+			if hasLink && d.Verdict == vedette.Warn {
+				sum.LinksWarned++
+			}
+			if t := sc.Truth; t != nil {
+				switch {
+				case t.Injected && d.Verdict < t.Want:
+					sum.Missed = append(sum.Missed, ids[i])
+				case !t.Injected && d.Verdict > t.Want:
+					sum.Wrong = append(sum.Wrong, ids[i])
+				}
+			}
+			if sc.Say == "" && d.Verdict == vedette.Allow {
+				continue
+			}
+			if now := sc.At.UTC().Format("Monday 2 January"); now != day {
+				day = now
+				if err := tell(now, "\n"+p.bold(now)); err != nil {
+					return err
+				}
+			}
+			clock := sc.At.UTC().Format("15:04")
+			if sc.Say != "" {
+				if err := tell(clock+" "+sc.Say, p.dim(clock)+" "+sc.Say); err != nil {
+					return err
+				}
+			}
+			if d.Verdict == vedette.Allow {
+				if sc.Truth != nil {
+					if err := tell("      allow", "      "+p.verdict(d.Verdict)); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+			for j, r := range d.Reasons {
+				if r.Shadow || j > 1 {
+					continue
+				}
+				word, shown := d.Verdict.String(), p.verdict(d.Verdict)
+				if j > 0 {
+					word, shown = "and", "and"
+				}
+				line := fmt.Sprintf("      %-5s %s (%s)", word, r.Text, r.Rule)
+				if err := tell(line, fmt.Sprintf("      %s%*s %s %s", shown, 5-len(word), "", r.Text, p.dim("("+string(r.Rule)+")"))); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	var scenes []sim.Scene
+	var arrivals []sequence.Arrival
+	var ids []string
+	for sc := range sim.Story(1, storyStart) {
+		d, err := intake.Decode(sc.Wire, sealer, intake.DecodeOptions{Tenant: h.cfg.Tenant, Platform: "harbour.example", Source: vedette.SourceReplay})
+		if err != nil {
+			return nil, fmt.Errorf("story: %w", err)
+		}
+		scenes, arrivals, ids = append(scenes, sc), append(arrivals, d.Arrival), append(ids, d.ID)
+		if len(arrivals) == 64 {
+			if err := flush(scenes, arrivals, ids); err != nil {
+				return nil, err
+			}
+			scenes, arrivals, ids = nil, nil, nil
+		}
+	}
+	if err := flush(scenes, arrivals, ids); err != nil {
+		return nil, err
+	}
+	sum.OK = len(sum.Missed) == 0 && len(sum.Wrong) == 0 && sum.LinksStopped > 0
+	return sum, nil
+}
+
+// demoSource is the name under which the story's list is imported.
+const demoSource = "harbour-lab"
+
+// prepareDemo imports the story's list and arms it and the starter rules, as a person would after looking.
+func (h *house) prepareDemo(ctx context.Context) error {
+	published := time.Date(2026, 1, 12, 0, 0, 0, 0, time.UTC)
+	grade, err := indicator.ParseAdmiralty("B2")
+	if err != nil {
+		return err
+	}
+	block := vedette.Block
+	im := indicator.Importer{Store: h.known, Guard: indicator.NewGuard()}
+	if _, err := im.Import(ctx, bytes.NewReader(sim.StoryIndicators()), "harbour-hosts.txt", indicator.ImportOptions{
+		Source: demoSource, Grade: grade, Published: published, At: published, Verdict: &block,
+	}); err != nil {
+		return err
+	}
+	for _, c := range []authority.Change{
+		{Target: "list:" + demoSource, Verdict: vedette.Block, By: []string{"demo"}, Why: "a list that the story trusts"},
+		{Target: authority.Ceiling, Verdict: vedette.Warn, By: []string{"demo"}, Why: "every rule may warn"},
+	} {
+		if now := h.judging.Load().generation.Armed(); c.Target == authority.Ceiling && now.Ceiling >= c.Verdict || now.Each[c.Target] >= c.Verdict {
+			continue // a second demo in the same folder
+		}
+		if _, err := h.arms.Change(ctx, c, nil, time.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	return h.reload(ctx)
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vedette"
+	"vedette/edge/access"
+	"vedette/inline/decision"
+	"vedette/inline/feature"
+	"vedette/inline/sequence"
+	"vedette/link"
+	"vedette/record/authority"
+	"vedette/record/indicator"
+	"vedette/record/vault"
+	"vedette/store/frames"
+	"vedette/store/records"
+	"vedette/store/surrogates"
+)
+
+// house is a data folder with every room on it, owned by this process.
+type house struct {
+	folder   *folder
+	cfg      config
+	log      *slog.Logger
+	metrics  *prometheus.Registry
+	vault    *vault.Vault
+	keyFrom  string // where the root key was found
+	people   *authority.Register
+	arms     *authority.Arms
+	known    *records.Indicators // what is said to be bad
+	machines *access.Keys
+	journal  *frames.Journal
+
+	reloading sync.Mutex // one change of what judges at a time
+	judging   atomic.Pointer[judging]
+	decisions *decision.Metrics
+
+	seq     *sequence.Sequencer
+	stopped chan error // what the sequencer ended with
+	stop    context.CancelFunc
+
+	ends []func() error // in the order of opening
+}
+
+// judging is what judges now. It is immutable and swapped whole.
+type judging struct {
+	rules      *decision.RuleSet
+	set        *indicator.Set
+	generation *decision.Generation
+	until      time.Time // when what is armed changes by itself; zero: never
+}
+
+// opening says how much of the house is needed.
+type opening struct {
+	gate    bool // the sequencer runs
+	scratch bool // the journal and the vault are temporary; indicators, rules and arming are the folder's
+	replay  bool // nobody waits: no time is measured and no answer is degraded by waiting
+	demo    bool
+	log     *slog.Logger
+}
+
+func open(ctx context.Context, g *global, o opening) (h *house, err error) {
+	f, err := own(g.data)
+	if err != nil {
+		return nil, err
+	}
+	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry()}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.ends = append(h.ends, func() error { f.release(); return nil })
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.close())
+		}
+	}()
+	if h.cfg, err = readConfig(g); err != nil {
+		return h, err
+	}
+	keys, err := vault.LoadKeys(vault.KeyOptions{Dir: g.data, File: g.key, Getenv: os.Getenv})
+	if o.demo && errors.Is(err, vault.ErrKeyMissing) || o.demo && errors.Is(err, fs.ErrNotExist) {
+		if err = vault.NewKeyFile(g.key); err == nil {
+			keys, err = vault.LoadKeys(vault.KeyOptions{Dir: g.data, File: g.key, Getenv: os.Getenv})
+		}
+	}
+	if err != nil {
+		return h, err
+	}
+	h.keyFrom = keys.Where()
+	db, err := records.Open(ctx, g.data)
+	if err != nil {
+		return h, err
+	}
+	h.ends = append(h.ends, db.Close)
+	h.people = authority.NewRegister(db.People())
+	h.arms = authority.NewArms(db.Arming(), h.people)
+	h.known = db.Indicators()
+	if h.machines, err = access.Open(ctx, db.Machines(), nil); err != nil {
+		return h, err
+	}
+	kept := g.data
+	if o.scratch {
+		if kept, err = os.MkdirTemp(g.data, "scratch-"); err != nil {
+			return h, err
+		}
+		h.ends = append(h.ends, func() error { return os.RemoveAll(kept) })
+	}
+	store, err := surrogates.Open(filepath.Join(kept, "vault"), h.log)
+	if err != nil {
+		return h, err
+	}
+	h.ends = append(h.ends, store.Close)
+	if h.vault, err = vault.Open(store, keys, vault.WithRecorder(db.People())); err != nil {
+		return h, err
+	}
+	if h.journal, err = frames.Open(ctx, filepath.Join(kept, "journal"), frames.Options{Log: h.log}); err != nil {
+		return h, err
+	}
+	h.ends = append(h.ends, h.journal.Close)
+	if h.decisions, err = decision.NewMetrics(h.metrics); err != nil {
+		return h, err
+	}
+	if err = h.reload(ctx); err != nil {
+		return h, err
+	}
+	if o.gate {
+		err = h.openGate(ctx, o)
+	}
+	return h, err
+}
+
+// close ends everything, the last opened first.
+func (h *house) close() error {
+	var errs []error
+	if h.stop != nil {
+		h.stop()
+		errs = append(errs, <-h.stopped)
+		h.stop = nil
+	}
+	for i := len(h.ends) - 1; i >= 0; i-- {
+		errs = append(errs, h.ends[i]())
+	}
+	h.ends = nil
+	return errors.Join(errs...)
+}
+
+// rulesDir is the folder of rule files in force, or "" for the starter set.
+func (h *house) rulesDir() string {
+	if h.cfg.Rules != "" {
+		return h.cfg.Rules
+	}
+	if own := filepath.Join(h.folder.dir, "rules"); isDir(own) {
+		return own
+	}
+	return ""
+}
+
+func (h *house) loadRules() (*decision.RuleSet, error) {
+	if dir := h.rulesDir(); dir != "" {
+		return decision.Load(os.DirFS(dir))
+	}
+	return decision.Load(decision.Starter())
+}
+
+func isDir(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+// epochs makes the tokens of the tenant's epochs that a set must serve: this one, the next, and those that the journal still holds.
+type epochs struct {
+	sealer *vault.Sealer
+	list   []uint16
+}
+
+func (e epochs) Epochs() []uint16 { return e.list }
+func (e epochs) Token(epoch uint16, kind vedette.TokenKind, name string) vedette.Token {
+	return e.sealer.TokenIn(epoch, kind, name)
+}
+
+// reload reads rules, indicators and arming anew and makes the generation of them. A gate that runs goes over to it.
+func (h *house) reload(ctx context.Context) error {
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	rules, err := h.loadRules()
+	if err != nil {
+		return err
+	}
+	set, err := h.compile(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := h.arms.Armed(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	armed := decision.Armed{Ceiling: now.Ceiling, Each: now.Each}
+	gen, err := decision.Make(decision.Parts{
+		Rules: rules, Indicators: set, Lists: link.ListsVersion(), Armed: armed,
+		Params: decision.Params{Fallback: h.cfg.Fallback, Budget: h.cfg.Sequence.Budget},
+	})
+	if err != nil {
+		return err
+	}
+	if h.stop != nil {
+		if err := h.seq.Swap(ctx, gen, time.Now().UTC().Truncate(time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	h.judging.Store(&judging{rules, set, gen, now.Next})
+	h.decisions.Watch(gen)
+	return nil
+}
+
+// openGate restores the gate's memory and lets it run.
+func (h *house) openGate(ctx context.Context, o opening) error {
+	memory := feature.Sized(h.cfg.Memory)
+	if err := memory.Validate(); err != nil {
+		return err
+	}
+	now := time.Now
+	if o.replay || o.demo {
+		now = nil
+	}
+	var err error
+	h.seq, err = sequence.New(h.cfg.Sequence, sequence.Deps{
+		Journal: h.journal,
+		Memory:  func() (sequence.Memory, error) { return feature.New(memory), nil },
+		Sync:    h.vault.Sync,
+		Now:     now,
+		Log:     h.log,
+		Metrics: sequence.NewMetrics(h.metrics),
+	})
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	r, err := h.seq.Restore(ctx)
+	if err != nil {
+		return err
+	}
+	h.log.LogAttrs(ctx, slog.LevelInfo, "memory restored", slog.Int("segments", r.Segments), slog.Int("replayed", r.Replayed),
+		slog.String("position", r.Last.String()), slog.Duration("took", time.Since(begin)))
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h.stop = cancel
+	h.stopped = make(chan error, 1) // read once, by close
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	go func() { h.stopped <- h.seq.Run(run, h.judging.Load().generation, at) }()
+	return nil
+}
+
+// sealer is the one of the tenant that commands mean.
+func (h *house) sealer() (*vault.Sealer, error) { return h.vault.Tenant(h.cfg.Tenant) }
+
+// digest sums up the whole journal, whatever people are called in it.
+func (h *house) digest(ctx context.Context) (string, error) {
+	d := newDigester()
+	for e, err := range h.journal.Read(ctx, h.journal.First()) {
+		if err != nil {
+			return "", fmt.Errorf("digest: %w", err)
+		}
+		d.Add(&e)
+	}
+	return d.Sum(), nil
+}

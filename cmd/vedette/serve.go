@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"vedette"
+	"vedette/edge/adapter/matrix"
+	"vedette/edge/intake"
+	"vedette/inline/sequence"
+	"vedette/record/journal"
+)
+
+func (g *global) serve() *cobra.Command {
+	var listen, ops, logLevel string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the gate",
+		Long: `Serves the API, and health and metrics on an address of their own. Needs no configuration: everything is in the data folder, except
+the root key, which is made in your configuration folder on the first start. It observes until you arm it.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var level slog.Level
+			if err := level.UnmarshalText([]byte(logLevel)); err != nil {
+				return usage(cmd, "--log %s: debug, info, warn or error", logLevel)
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+			h, err := open(cmd.Context(), g, opening{gate: true, log: log})
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("listen") {
+				h.cfg.Listen = listen
+			}
+			if cmd.Flags().Changed("ops") {
+				h.cfg.Ops = ops
+			}
+			err = h.listen(cmd.Context(), func(address string) {
+				log.Info("serving", "api", "http://"+address+"/docs", "ops", "http://"+h.cfg.Ops+"/readyz", "data", g.data, "generation", h.judging.Load().generation.ID().String())
+				if h.vault.Unprotected() {
+					log.Error("UNPROTECTED: the root key lies in the data folder; see vedette doctor")
+				}
+				if ms, err := h.machines.List(cmd.Context()); err == nil && len(ms) == 0 {
+					log.Warn("nobody can send events yet; make a key in another shell: vedette key create --scope decide,events --data " + g.data)
+				}
+			})
+			return errors.Join(err, h.close())
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "", "where the API is served (default 127.0.0.1:8480)")
+	cmd.Flags().StringVar(&ops, "ops", "", "where health and metrics are served (default 127.0.0.1:8481)")
+	cmd.Flags().StringVar(&logLevel, "log", "info", "debug, info, warn or error")
+	return cmd
+}
+
+// listen serves until ctx ends: the API, the ops address, the socket for commands, and the clockwork. ready is told the API's address.
+func (h *house) listen(ctx context.Context, ready func(address string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tracer, stopTracer, err := h.tracer(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopTracer()
+	door, err := intake.New(intake.Config{Budget: h.cfg.Sequence.Budget}, intake.Deps{
+		Gate:    h.seq,
+		Sealers: func(t vedette.Tenant) (intake.Sealer, error) { return h.vault.Tenant(t) },
+		Keys:    h.machines,
+		Find: func(ctx context.Context, t vedette.Tenant, id vedette.EventID) (journal.Entry, error) {
+			return h.journal.Find(ctx, t, id, time.Time{})
+		},
+		Ready: h.seq.Ready, Registerer: h.metrics, Gatherer: h.metrics, TracerProvider: tracer, Logger: h.log,
+	})
+	if err != nil {
+		return err
+	}
+	synapse, err := matrix.New(matrix.Config{Fallback: matrixFallback(h.cfg.Fallback)}, matrix.Keys(h.machines), wireDoor{h}, nil, h.metrics, h.log)
+	if err != nil {
+		return err
+	}
+	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("/", door)
+	mux.Handle(matrix.Path, synapse)
+	api, err := net.Listen("tcp", h.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w: %w", err, vedette.ErrInvalid)
+	}
+	opsAt, err := net.Listen("tcp", h.cfg.Ops)
+	if err != nil {
+		return errors.Join(fmt.Errorf("ops: %w: %w", err, vedette.ErrInvalid), api.Close())
+	}
+	h.cfg.Ops = opsAt.Addr().String()
+	path, err := socketPath(h.folder.dir)
+	if err != nil {
+		return errors.Join(err, api.Close(), opsAt.Close())
+	}
+	_ = os.Remove(path) // of a server that was killed; the lock says that none is alive
+	old := setUmask(0o177)
+	socket, err := net.Listen("unix", path)
+	setUmask(old)
+	if err != nil {
+		return errors.Join(fmt.Errorf("socket: %w", err), api.Close(), opsAt.Close())
+	}
+	opsMux := http.NewServeMux()
+	opsMux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	opsMux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := h.seq.Ready(); err != nil {
+			http.Error(w, "no verdicts: the journal cannot keep events; look at the disk of the data folder", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ok")
+	})
+	opsMux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
+	servers := []struct {
+		at net.Listener
+		s  *http.Server
+	}{
+		{api, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}},
+		{opsAt, &http.Server{Handler: opsMux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}},
+		{socket, &http.Server{Handler: operationsHandler(h), ReadHeaderTimeout: 10 * time.Second}},
+	}
+	var wg sync.WaitGroup
+	failed := make(chan error, len(servers)+1) // one from each goroutine at most
+	for _, s := range servers {
+		wg.Go(func() {
+			if err := s.s.Serve(s.at); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
+	wg.Go(func() { h.clockwork(ctx) })
+	if err := h.folder.announce(serving{PID: os.Getpid(), Socket: path, Address: api.Addr().String()}); err != nil {
+		failed <- err
+	}
+	ready(api.Addr().String())
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	cancel()
+	end, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	for _, s := range servers {
+		if e := s.s.Shutdown(end); e != nil {
+			_ = s.s.Close()
+		}
+	}
+	wg.Wait()
+	_ = os.Remove(h.folder.dir + "/serving.json")
+	return err
+}
+
+// matrixFallback is what the homeserver gets when there is no decision; it knows no third thing between allow and block.
+func matrixFallback(v vedette.Verdict) vedette.Verdict {
+	if v >= vedette.Hold {
+		return vedette.Block
+	}
+	return vedette.Allow
+}
+
+// wireDoor gives an adapter's events the way that all events go.
+type wireDoor struct{ h *house }
+
+func (d wireDoor) Decide(ctx context.Context, tenant vedette.Tenant, wire []byte) (vedette.Decision, error) {
+	s, err := d.h.vault.Tenant(tenant)
+	if err != nil {
+		return vedette.Decision{}, err
+	}
+	e, err := intake.Decode(wire, s, intake.DecodeOptions{Tenant: tenant, Platform: "matrix", Source: vedette.SourceMatrix, Now: time.Now()})
+	if err != nil {
+		return vedette.Decision{}, err
+	}
+	out := d.h.seq.Submit(ctx, []sequence.Arrival{e.Arrival})[0]
+	return out.Decision, out.Err
+}
+
+// clockwork does what time asks for: ticks, ends of arming and of indicators' overrides, and forgetting what is past its term.
+func (h *house) clockwork(ctx context.Context) {
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	hour := time.NewTicker(time.Hour)
+	defer hour.Stop()
+	h.forget(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-minute.C:
+			now = now.UTC().Truncate(time.Millisecond)
+			if err := h.seq.Tick(ctx, now); err != nil && ctx.Err() == nil {
+				h.log.Error("no tick could be kept; look at the disk of the data folder", "cause", err.Error())
+			}
+			if end := h.judging.Load().until; !end.IsZero() && !now.Before(end) {
+				if err := h.reload(ctx); err != nil {
+					h.log.Error("what is armed ended, and the next generation could not be made", "cause", err.Error())
+				}
+			}
+		case <-hour.C:
+			h.forget(ctx)
+		}
+	}
+}
+
+func (h *house) forget(ctx context.Context) {
+	r, err := journal.Retain(ctx, h.journal, h.cfg.Retention, time.Now(), "gate/segment/")
+	switch {
+	case err != nil && ctx.Err() == nil:
+		h.log.Error("what is past its term could not be forgotten", "cause", err.Error())
+	case r.Purged > 0:
+		h.log.Info("forgotten", "frames", r.Purged, "before", r.Before)
+	}
+	if r.Waiting != "" {
+		h.log.Warn("events past their term are kept, since a follower has not passed them", "follower", r.Waiting)
+	}
+}
+
+// tracer sends traces where the configuration says, or nowhere.
+func (h *house) tracer(ctx context.Context) (trace.TracerProvider, func(), error) {
+	if h.cfg.Trace == "" {
+		return nil, func() {}, nil
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpoint(h.cfg.Trace), otlptracehttp.WithInsecure())
+	if err != nil {
+		return nil, nil, fmt.Errorf("trace: %w: %w", err, vedette.ErrInvalid)
+	}
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(resource.Default()))
+	return p, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = p.Shutdown(end)
+	}, nil
+}
