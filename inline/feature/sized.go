@@ -1,0 +1,13 @@
+package feature
+
+// defaultMebibytes is about what a memory of the default capacities takes.
+const defaultMebibytes = 256
+
+// Sized returns a configuration that takes about so many MiB: the default capacities, scaled.
+func Sized(mebibytes int) Config {
+	c := Config{}.withDefaults()
+	for _, n := range []*int{&c.Accounts, &c.Pairs, &c.Domains, &c.Hosts, &c.URLs, &c.Devices, &c.Networks, &c.SenderDomains} {
+		*n = max(1024, int(int64(*n)*int64(mebibytes)/defaultMebibytes))
+	}
+	return c
+}
