@@ -58,23 +58,27 @@ type OverlayOptions struct {
 	Popular bool
 	// Registrable tells the registrable domain of a host where the list does not. nil: then no name below it is made up.
 	Registrable func(host string) string
+	// Aged registers the people of the conversations 30 to 400 days before the first message, as on a platform that has been there for
+	// a while. Default: where they first appear, so that everybody is young. Attackers' accounts are always made for it.
+	Aged bool
 	// Messages is how many messages of the conversations are used at most. Default 0: all.
 	Messages int
 }
 
 // OverlayReport counts what was written.
 type OverlayReport struct {
-	Events      int            `json:"events"`
-	Messages    int            `json:"messages"` // of the conversations
-	Accounts    int            `json:"accounts"`
-	Groups      int            `json:"groups"`
-	Links       int            `json:"links"`      // harmless ones written
-	LinksKnown  int            `json:"links_read"` // lines that hold a link, in all files together
-	Targets     int            `json:"targets"`    // bad names used
-	Injected    int            `json:"injected"`
-	ByVariant   map[string]int `json:"by_variant"`
-	LeftOut     map[string]int `json:"left_out"` // entries of the list, by reason
-	First, Last time.Time
+	Events     int            `json:"events"`
+	Messages   int            `json:"messages"` // of the conversations
+	Accounts   int            `json:"accounts"`
+	Groups     int            `json:"groups"`
+	Links      int            `json:"links"`      // harmless ones written
+	LinksKnown int            `json:"links_read"` // lines that hold a link, in all files together
+	Targets    int            `json:"targets"`    // bad names used
+	Injected   int            `json:"injected"`
+	ByVariant  map[string]int `json:"by_variant"`
+	LeftOut    map[string]int `json:"left_out"` // entries of the list, by reason
+	First      time.Time      `json:"first"`
+	Last       time.Time      `json:"last"`
 }
 
 // Validate names the option that cannot be.
@@ -127,13 +131,15 @@ func Overlay(ctx context.Context, w, truth io.Writer, o OverlayOptions) (Overlay
 	if o.AllLinks {
 		p.every, p.perMessage = 1, min(vedette.MaxLinks, (links.total+len(talk)-1)/len(talk))
 	}
+	if o.Aged {
+		if err := p.age(accounts.next, talk[0].at, o.Seed); err != nil {
+			return rep, err
+		}
+	}
 	done := 0
 	for i, s := range talk {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return rep, fmt.Errorf("sim: overlay: %w", ctx.Err())
-		}
-		if i == 0 {
-			rep.First = time.UnixMilli(s.at).UTC()
 		}
 		rep.Last = time.UnixMilli(s.at).UTC()
 		if err := p.say(s); err != nil {
@@ -254,7 +260,9 @@ type player struct {
 }
 
 func (p *player) open(kind string, at time.Time, actor string) *line {
-	p.events++
+	if p.events++; p.events == 1 {
+		p.rep.First = at.UTC()
+	}
 	p.id = appendID(p.id[:0], 'e', p.events)
 	return p.l.open(p.id, kind, at).text("actor", actor)
 }
@@ -283,6 +291,27 @@ func (p *player) meet(n int32, at time.Time) error {
 	p.registered++
 	p.open("account.registered", at, account(n))
 	return p.write()
+}
+
+// age registers the first n accounts before the given time.
+func (p *player) age(n int32, before int64, seed uint64) error {
+	type born struct {
+		at int64
+		n  int32
+	}
+	const day = 24 * 60 * 60 * 1000
+	r := rand.New(rand.NewPCG(seed, 0xa9e))
+	all := make([]born, n)
+	for i := range all {
+		all[i] = born{before - 30*day - r.Int64N(370*day), int32(i)}
+	}
+	slices.SortFunc(all, func(a, b born) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.n, b.n)) })
+	for _, b := range all {
+		if err := p.meet(b.n, time.UnixMilli(b.at)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // join makes the account a member, and the group exist.

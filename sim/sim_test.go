@@ -195,6 +195,34 @@ func TestGapsStayAndTimesMove(t *testing.T) {
 	}
 }
 
+func TestAgedPeopleWereThereBefore(t *testing.T) {
+	o := small(t)
+	o.Aged = true
+	out, truth, rep := overlay(t, o)
+	truths, err := sim.ReadTruth(bytes.NewReader(truth))
+	if err != nil {
+		t.Fatal(err)
+	}
+	born, last := map[string]time.Time{}, time.Time{}
+	for _, e := range events(t, out) {
+		if e.At.Before(last) {
+			t.Errorf("event %q goes back in time", e.ID)
+		}
+		last = e.At
+		if e.Kind == "account.registered" {
+			born[e.Actor] = e.At
+			continue
+		}
+		age, known := e.At.Sub(born[e.Actor]), !born[e.Actor].IsZero()
+		if _, attack := truths[e.ID]; !known || !attack && age < 30*24*time.Hour || attack && age > 24*time.Hour {
+			t.Errorf("event %q by an account of %v (known: %v)", e.ID, age, known)
+		}
+	}
+	if len(born) != rep.Accounts {
+		t.Errorf("%d registered, report says %d", len(born), rep.Accounts)
+	}
+}
+
 func TestAllLinksAreWritten(t *testing.T) {
 	o := small(t)
 	o.AllLinks = true
@@ -433,4 +461,30 @@ func BenchmarkTraffic(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "lines/s")
+}
+
+// FuzzOverlay states: whatever lies in the files, Overlay either writes whole lines of JSON with a truth for each injection, or names
+// what it cannot read.
+func FuzzOverlay(f *testing.F) {
+	f.Add(edges, "ts\tuser\turl\n2017\tDougal\thttps://a.example/1\n", list)
+	f.Add(chat, "https://b.example/\n", "type,value,registrable,operator\ndomain,evil.example,evil.example,O\n")
+	f.Fuzz(func(t *testing.T, talk, links, hosts string) {
+		dir := t.TempDir()
+		o := sim.OverlayOptions{URLs: true, Each: 3, AllLinks: true}
+		for name, text := range map[string]string{"talk": talk, "links": links, "hosts": hosts} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.Conversations, o.Links, o.Hosts = []string{filepath.Join(dir, "talk")}, []string{filepath.Join(dir, "links")}, filepath.Join(dir, "hosts")
+		var w, tw bytes.Buffer
+		rep, err := sim.Overlay(t.Context(), &w, &tw, o)
+		if err != nil {
+			return
+		}
+		truths, err := sim.ReadTruth(&tw)
+		if n := len(events(t, w.Bytes())); err != nil || n != rep.Events || len(truths) != rep.Injected {
+			t.Fatalf("%d events, %d truths (%v), report %+v", n, len(truths), err, rep)
+		}
+	})
 }

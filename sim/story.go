@@ -25,6 +25,7 @@ var storyHosts = []string{
 
 const (
 	storyUnlisted  = "tide-notice.example"   // the operator's, and on no list
+	storyTrial     = "bell-notice.example"   // the operator's too, tried and never used
 	storyLookAlike = "parcel-desks.example"  // an honest shop with an unlucky name
 	storyPlatform  = "harbour.example"       // the made-up platform
 	storyOperator  = "unnamed operator HB-1" // as the lab calls it
@@ -247,8 +248,8 @@ func (h *harbour) rehearsal() {
 	try(1, 2, "", "https://daily-harbour.example/102", nil)
 	try(0, 1, "Then a link that the lab's list knows: a rehearsal.", h.oneTime("plain", storyHosts[0]), h.listed(storyHosts[0], "plain"))
 	try(0, 2, "Stopped or not, they try other spellings.", h.oneTime("upper-case", storyHosts[0]), h.listed(storyHosts[0], "upper-case"))
-	try(2, 3, "And a host that nobody has listed.", "https://"+storyUnlisted+"/t/"+oneTime(h.rng), &Truth{
-		Injected: true, Host: storyUnlisted, Operator: storyOperator, Variant: "plain", Want: vedette.Allow,
+	try(2, 3, "And a host that nobody has listed.", "https://"+storyTrial+"/t/"+oneTime(h.rng), &Truth{
+		Injected: true, Host: storyTrial, Operator: storyOperator, Variant: "plain", Want: vedette.Allow,
 	})
 }
 

@@ -35,6 +35,7 @@ func (seal) Bytes(b []byte) (d vedette.Digest) {
 	binary.BigEndian.PutUint64(d[:], uint64(len(b)))
 	return d
 }
+
 func (seal) Token(k vedette.TokenKind, s string, _ time.Time) vedette.Token {
 	return vedette.Token{Kind: k, Epoch: 1, Bytes: sum(s)}
 }
