@@ -75,8 +75,8 @@ type Importer struct {
 	Each  func(in *Indicator) // called for each that is taken; may be nil
 }
 
-// batch is how many indicators are handed to the store at once.
-const batch = 8192
+// batch is how many values are handed to the store at once. Large, since keys are random: each batch touches nearly every page of their index.
+const batch = 50_000
 
 // Import reads a file to its end. An error says that the file is damaged at a named place, or that the store failed; the report then tells
 // what was taken all the same. Its errors wrap vedette.ErrInvalid or the store's kind.

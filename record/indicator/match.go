@@ -35,8 +35,15 @@ func ParseScope(s string) (Scope, error) {
 // MarshalText writes the name.
 func (s Scope) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads the name.
-func (s *Scope) UnmarshalText(b []byte) (err error) { *s, err = ParseScope(string(b)); return err }
+// UnmarshalText reads the name, or "none".
+func (s *Scope) UnmarshalText(b []byte) (err error) {
+	if string(b) == ScopeNone.String() {
+		*s = ScopeNone
+		return nil
+	}
+	*s, err = ParseScope(string(b))
+	return err
+}
 
 // Match is one indicator of the live set that covers a link.
 type Match struct {

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -159,8 +160,9 @@ func (s *Indicators) Put(ctx context.Context, list []indicator.Indicator, at tim
 			return err
 		}
 		t := termTable{ids: map[terms]int64{}}
-		versions := rowWriter{ctx: ctx, tx: tx, columns: 12, head: "INSERT INTO indicator_version (seq, prev, key, change, recorded, known, value, scope, terms, original, ref, note) VALUES "}
-		lasts := rowWriter{ctx: ctx, tx: tx, columns: 3, head: "INSERT OR REPLACE INTO indicator_last (key, seq, content) VALUES "}
+		versions := rowWriter{ctx: ctx, tx: tx, columns: 12, head: "INSERT OR ROLLBACK INTO indicator_version (seq, prev, key, change, recorded, known, value, scope, terms, original, ref, note) VALUES "}
+		var lasts []lastRow
+		lastRows := rowWriter{ctx: ctx, tx: tx, columns: 3, head: "INSERT OR REPLACE INTO indicator_last (key, seq, content) VALUES "}
 		firsts := map[indicator.Key]time.Time{} // of what this batch wrote: it may say a thing twice
 		for i := range list {
 			in := &list[i]
@@ -202,20 +204,31 @@ func (s *Indicators) Put(ctx context.Context, list []indicator.Indicator, at tim
 			if err := versions.add(seq, old.seq, keys[i][:], int(change), at.UnixMilli(), first.UnixMilli(), in.Value, int(in.Scope), id, in.Original, in.Ref, in.Note); err != nil {
 				return err
 			}
-			if err := lasts.add(keys[i][:], seq, []byte(content)); err != nil {
-				return err
-			}
+			lasts = append(lasts, lastRow{keys[i], seq, content})
 			known[keys[i]] = last{seq, content}
 		}
 		if err := versions.flush(); err != nil {
 			return err
 		}
-		return lasts.flush()
+		// In the order of the table, so that each of its pages is touched once; of one key the last one wins.
+		slices.SortStableFunc(lasts, func(a, b lastRow) int { return bytes.Compare(a.key[:], b.key[:]) })
+		for _, l := range lasts {
+			if err := lastRows.add(l.key[:], l.seq, []byte(l.content)); err != nil {
+				return err
+			}
+		}
+		return lastRows.flush()
 	})
 	if err != nil {
 		return indicator.Changes{}, err
 	}
 	return done, nil
+}
+
+type lastRow struct {
+	key     indicator.Key
+	seq     int64
+	content string
 }
 
 func lastOf(ctx context.Context, tx *sql.Tx, keys []indicator.Key) (map[indicator.Key]last, error) {

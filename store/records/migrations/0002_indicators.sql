@@ -24,7 +24,7 @@ CREATE TABLE indicator_version (
     known    INTEGER NOT NULL,    -- when this house first had it
     value    TEXT NOT NULL,
     scope    INTEGER NOT NULL,
-    terms    INTEGER NOT NULL REFERENCES indicator_terms (id),
+    terms    INTEGER NOT NULL,    -- id in indicator_terms; no foreign key: it would cost a statement journal on every insert
     original TEXT NOT NULL,
     ref      TEXT NOT NULL,
     note     TEXT NOT NULL        -- of a revocation: its reason
