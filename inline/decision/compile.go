@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/checker"
@@ -36,7 +37,9 @@ type intExpr func(f *facts) (int64, bool)
 
 // environment declares the rule language to CEL: the facts, the units of time, and twenty operators. Functions on text, lists and maps,
 // comprehensions and regular expressions are not there at all.
-func environment() (*cel.Env, error) {
+//
+// It is the same for all rule sets and safe for concurrent use, so it is made once.
+var environment = sync.OnceValues(func() (*cel.Env, error) {
 	subset := env.NewLibrarySubset().SetDisableMacros(true)
 	for _, op := range allowedOperators {
 		subset = subset.AddIncludedFunctions(env.NewFunction(op))
@@ -59,7 +62,7 @@ func environment() (*cel.Env, error) {
 		opts = append(opts, cel.Constant(u.name, cel.IntType, types.Int(u.seconds)))
 	}
 	return cel.NewCustomEnv(opts...)
-}
+})
 
 const (
 	matchLists     = "match.lists"
@@ -458,6 +461,16 @@ func (c *compiler) all(terms []boolExpr) boolExpr {
 }
 
 func (c *compiler) some(terms []boolExpr) boolExpr {
+	if len(terms) == 2 {
+		a, b := terms[0], terms[1]
+		return func(f *facts) vedette.Tri {
+			x := a(f)
+			if x == yes {
+				return yes
+			}
+			return or[x&3][b(f)&3]
+		}
+	}
 	return func(f *facts) vedette.Tri {
 		out := no
 		for _, t := range terms {
@@ -869,6 +882,11 @@ var (
 		unknown: {unknown, no, unknown, unknown},
 		no:      {no, no, no, no},
 		yes:     {unknown, no, yes, unknown},
+	}
+	or = [4][4]vedette.Tri{
+		unknown: {unknown, unknown, yes, unknown},
+		no:      {unknown, no, yes, unknown},
+		yes:     {yes, yes, yes, yes},
 	}
 )
 

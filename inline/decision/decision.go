@@ -107,6 +107,7 @@ type Generation struct {
 	armed       Armed
 	armedRule   []vedette.Verdict // beside rules.rules
 	params      Params
+	lists       string
 	absent      vedette.Degraded // what this generation lacks
 
 	counters counters
@@ -136,7 +137,7 @@ func Make(p Parts) (*Generation, error) {
 		p.Indicators = nil // a nil *indicator.Set in the interface
 	}
 	g := &Generation{
-		rules: p.Rules, indicators: p.Indicators, params: p.Params.withDefaults(),
+		rules: p.Rules, indicators: p.Indicators, params: p.Params.withDefaults(), lists: p.Lists,
 		armed: Armed{Ceiling: p.Armed.Ceiling, Each: maps.Clone(p.Armed.Each)},
 	}
 	if g.rules == nil {
@@ -150,7 +151,7 @@ func Make(p Parts) (*Generation, error) {
 	if g.indicators == nil {
 		g.absent |= vedette.DegradedIndicators
 	}
-	g.description = describe(g, p.Lists)
+	g.description = describe(g)
 	sum := sha256.Sum256([]byte(g.description))
 	g.id = vedette.GenerationID(sum[:16])
 	g.scratch.New = func() any { return new(scratch) }
@@ -158,7 +159,7 @@ func Make(p Parts) (*Generation, error) {
 }
 
 // describe writes the canonical description of docs/formats/generation.md.
-func describe(g *Generation, lists string) string {
+func describe(g *Generation) string {
 	var b strings.Builder
 	b.WriteString("vedette generation v1\n")
 	rules, indicators := "none", "none"
@@ -168,7 +169,7 @@ func describe(g *Generation, lists string) string {
 	if g.indicators != nil {
 		indicators = g.indicators.Digest().String()
 	}
-	fmt.Fprintf(&b, "rules %s\nindicators %s\nlists %s\n", rules, indicators, lists)
+	fmt.Fprintf(&b, "rules %s\nindicators %s\nlists %s\n", rules, indicators, g.lists)
 	fmt.Fprintf(&b, "ceiling %s\n", g.armed.Ceiling)
 	for _, id := range slices.Sorted(maps.Keys(g.armed.Each)) {
 		if v := g.armed.Each[id]; v > g.armed.Ceiling { // what is under the ceiling changes no answer
@@ -195,6 +196,11 @@ func (g *Generation) Indicators() Indicators { return g.indicators }
 // Armed returns what may change an answer. The map is the caller's.
 func (g *Generation) Armed() Armed {
 	return Armed{Ceiling: g.armed.Ceiling, Each: maps.Clone(g.armed.Each)}
+}
+
+// Rearm makes the generation that differs in nothing but what is armed. Its error is Make's.
+func (g *Generation) Rearm(a Armed) (*Generation, error) {
+	return Make(Parts{Rules: g.rules, Indicators: g.indicators, Lists: g.lists, Armed: a, Params: g.params})
 }
 
 // Params returns the parameters, with their defaults filled in.
@@ -259,7 +265,7 @@ func (g *Generation) match(s *scratch, in *Input) {
 		case i < len(in.Links) && in.Links[i].Canonical() != "":
 			s.matches = g.indicators.Match(&in.Links[i], in.Event.At, in.Hindsight, s.matches)
 			asked = true
-		case links[i].Domain.IsZero() && links[i].Host.IsZero() && links[i].URL.IsZero():
+		case links[i].Domain.IsZero() && links[i].Host.IsZero() && links[i].Tenant.IsZero() && links[i].URL.IsZero():
 			s.degraded |= vedette.DegradedLinks // neither read nor tokenised: nothing to ask about
 		default:
 			s.matches, asked = g.indicators.MatchTokens(&links[i], in.Event.At, in.Hindsight, s.matches)
@@ -319,9 +325,7 @@ func (g *Generation) judge(s *scratch, in *Input) {
 	f := &s.facts
 	f.event(ev, len(links))
 	f.measures = g.measures(s, in, 0)
-	for _, i := range perEvent {
-		g.evaluate(s, i, -1)
-	}
+	g.evaluate(s, perEvent, -1)
 	if len(links) == 0 {
 		if ev.Tier == vedette.Tier0 { // the platform cannot tell: silence is not "no link"
 			count.blind.Add(1)
@@ -338,9 +342,7 @@ func (g *Generation) judge(s *scratch, in *Input) {
 		if l < len(s.spans) && s.spans[l].asked {
 			f.matched(s.matches[s.spans[l].from:s.spans[l].to], rules.lists)
 		}
-		for _, i := range perLink {
-			g.evaluate(s, i, int8(l))
-		}
+		g.evaluate(s, perLink, int8(l))
 	}
 }
 
@@ -352,20 +354,25 @@ func (g *Generation) measures(s *scratch, in *Input, l int) *vedette.Measures {
 	return &s.nothing
 }
 
-func (g *Generation) evaluate(s *scratch, i int32, l int8) {
-	r := g.rules.rules[i]
-	v := r.when(&s.facts)
-	if v == no {
-		return
-	}
-	if v == yes {
-		g.counters.rules[i].fired.Add(1)
+// evaluate asks rules about the facts at hand, those of link l or, with -1, of the event.
+func (g *Generation) evaluate(s *scratch, conditions []condition, l int8) {
+	f := &s.facts
+	for i := range conditions {
+		v := conditions[i].when(f)
+		if v == no {
+			continue
+		}
+		n := conditions[i].rule
+		if v != yes {
+			g.counters.rules[n].notMeasurable.Add(1)
+			continue
+		}
+		g.counters.rules[n].fired.Add(1)
+		r := g.rules.rules[n]
 		s.reasons = append(s.reasons, vedette.Reason{
-			Rule: r.id, Verdict: r.verdict, Weight: r.weight, Link: l, Armed: g.armedRule[i], Shadow: r.mode == Shadow, Text: r.reason,
+			Rule: r.id, Verdict: r.verdict, Weight: r.weight, Link: l, Armed: g.armedRule[n], Shadow: r.mode == Shadow, Text: r.reason,
 		})
-		return
 	}
-	g.counters.rules[i].notMeasurable.Add(1)
 }
 
 // answer weighs the reasons. The verdict is the strongest of what each may cause; what would have been said, the strongest of what each asks.

@@ -46,6 +46,7 @@ func (l *listed) MatchTokens(k *vedette.Link, _ time.Time, _ bool, dst []indicat
 	}
 	return append(dst, l.tokens[k.Domain.Bytes]...), true
 }
+
 func (l *listed) Text(n uint32) string {
 	return fmt.Sprintf("as published by source %d on 2026-01-01", n)
 }
@@ -263,7 +264,7 @@ func TestTheFallbackIsTakenWhereAPartIsMissing(t *testing.T) {
 
 func TestABrokenRuleDoesNotSilenceTheIndicators(t *testing.T) {
 	rs := mustLoad(t, ruleFile("loud|warn|active|event.stranger"))
-	rs.rules[0].when = func(*facts) vedette.Tri { panic("broken") }
+	rs.perEvent[vedette.KindLinkSent][0].when = func(*facts) vedette.Tri { panic("broken") }
 	hit := knows(map[byte][]indicator.Match{1: {{Verdict: vedette.Block, Weight: 1, List: "list:alpha"}}})
 	d := mustMake(t, Parts{Rules: rs, Indicators: hit, Armed: Armed{Ceiling: vedette.Block}}).Decide(sent(1))
 	if d.Verdict != vedette.Block || d.Degraded != vedette.DegradedPanic|vedette.DegradedRules {
@@ -484,6 +485,16 @@ func TestEveryPartChangesTheGeneration(t *testing.T) {
 	change("fallback", func(p *Parts) { p.Params.Fallback = vedette.Hold })
 	change("budget", func(p *Parts) { p.Params.Budget = time.Second })
 	change("reasons", func(p *Parts) { p.Params.Reasons = 8 })
+}
+
+func TestRearmChangesNothingElse(t *testing.T) {
+	p := Parts{Rules: starterSet(t), Indicators: knows(nil), Lists: "a", Params: Params{Fallback: vedette.Warn, Budget: time.Second}}
+	g := mustMake(t, p)
+	p.Armed = Armed{Ceiling: vedette.Warn}
+	armed, err := g.Rearm(p.Armed)
+	if want := mustMake(t, p); err != nil || armed.ID() != want.ID() || armed.ID() == g.ID() {
+		t.Errorf("Rearm = %v, %v; want %v", armed, err, want.ID())
+	}
 }
 
 func TestMakeNamesWhatIsOutOfRange(t *testing.T) {

@@ -84,7 +84,13 @@ type RuleSet struct {
 	lists  []vedette.RuleID
 	digest vedette.Digest
 
-	perEvent, perLink [kindCount][]int32 // indexes into rules, by kind of event
+	perEvent, perLink [kindCount][]condition // by kind of event: a rule that cannot match is not asked
+}
+
+// condition is a rule's compiled condition beside its index, so that a decision walks one slice.
+type condition struct {
+	when boolExpr
+	rule int32
 }
 
 // kindCount is one more than the largest kind.
@@ -143,9 +149,9 @@ func Load(fsys fs.FS) (*RuleSet, error) {
 				continue
 			}
 			if r.program.aboutLink {
-				rs.perLink[k] = append(rs.perLink[k], int32(i))
+				rs.perLink[k] = append(rs.perLink[k], condition{r.when, int32(i)})
 			} else {
-				rs.perEvent[k] = append(rs.perEvent[k], int32(i))
+				rs.perEvent[k] = append(rs.perEvent[k], condition{r.when, int32(i)})
 			}
 		}
 	}
@@ -161,11 +167,11 @@ func Load(fsys fs.FS) (*RuleSet, error) {
 
 // eventCost bounds what all rules cost over one event of a kind with as many links as one may carry.
 func (rs *RuleSet) eventCost(k vedette.Kind) (units uint64) {
-	for _, i := range rs.perEvent[k] {
-		units += rs.rules[i].program.cost
+	for _, c := range rs.perEvent[k] {
+		units += rs.rules[c.rule].program.cost
 	}
-	for _, i := range rs.perLink[k] {
-		units += rs.rules[i].program.cost * vedette.MaxLinks
+	for _, c := range rs.perLink[k] {
+		units += rs.rules[c.rule].program.cost * vedette.MaxLinks
 	}
 	return units
 }
