@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (s *Arms) Change(ctx context.Context, c Change, approvals [][]byte, at time
 		c.Until = c.Until.UTC().Truncate(time.Second)
 	}
 	c.Revision, c.Act = now.Revision+1, vedette.Digest{}
-	if lowers(now, c) {
+	if lowers(cs, c, at) {
 		if c.Why == "" || c.Until.IsZero() || c.Until.After(at.Add(MaxLowered)) {
 			return Change{}, fmt.Errorf("authority: disarm: a reason, and an end at most 90 days away: %w", vedette.ErrInvalid)
 		}
@@ -160,11 +161,22 @@ func (s *Arms) Change(ctx context.Context, c Change, approvals [][]byte, at time
 	return c, nil
 }
 
-// lowers tells whether a change, now or by its end, lets less be caused than is armed now. A raise with an end falls back to what was before it,
-// which is no lowering; but writing over a target whose own entry was stronger is, even where the ceiling hides it today.
-func lowers(now Armed, c Change) bool {
-	if c.Target == Ceiling {
-		return c.Verdict < now.Ceiling
+// lowers tells whether a change lets less be caused by its target, now or at any later time, than without it. The later times matter: to set what two
+// people lowered for an hour once more, without an end, would keep it lowered. A target's own entry counts, also where the ceiling hides it today.
+func lowers(changes []Change, c Change, at time.Time) bool {
+	with := append(slices.Clip(changes), c)
+	points := []time.Time{at}
+	for _, c := range with {
+		if c.Until.After(at) {
+			points = append(points, c.Until)
+		}
 	}
-	return c.Verdict < now.Each[c.Target]
+	own := func(cs []Change, at time.Time) vedette.Verdict {
+		a := ArmedAt(cs, at)
+		if c.Target == Ceiling {
+			return a.Ceiling
+		}
+		return a.Each[c.Target]
+	}
+	return slices.ContainsFunc(points, func(t time.Time) bool { return own(with, t) < own(changes, t) })
 }
