@@ -52,65 +52,55 @@ func (m *Memory) behind(segment uint32, at journal.Position) bool {
 }
 
 func (m *Memory) remember(ev *vedette.Event, delivered bool, at journal.Position) {
-	t, sec := m.in(ev.Tenant), seconds(ev.At)
-	if ev.Kind() == vedette.KindTick {
-		m.sweep(sec, at)
+	if _, ok := ev.Body.(*vedette.Tick); ok {
+		m.sweep(seconds(ev.At), at)
 		return
 	}
-	n, links := names(ev), ev.Links()
-	var actor place
+	p := m.lay(ev)
 	who := uint64(0)
-	if !ev.Actor.IsZero() {
-		actor = m.account(of(t, [16]byte(ev.Actor)))
-		who = item(actor.key)
-		if m.behind(actor.segment, at) {
-			m.act(ev, &n, links, delivered, t, sec, &actor)
+	if !p.actor.key.isZero() {
+		who = item(p.actor.key)
+		if m.behind(p.actor.segment, at) {
+			m.act(ev, p, delivered)
 		}
 	}
-	if !n.subject.IsZero() {
-		if p := m.account(of(t, [16]byte(n.subject))); m.behind(p.segment, at) {
-			m.suffer(ev.Kind(), who, sec, &p)
+	if !p.n.subject.IsZero() {
+		if s := m.account(of(p.t, [16]byte(p.n.subject))); m.behind(s.segment, at) {
+			_, reported := ev.Body.(*vedette.UserReported)
+			m.suffer(reported, who, p.sec, &s)
 		}
 	}
-	if !n.device.IsZero() {
-		if p := own(of(t, [16]byte(n.device)), m.segments, m.devices.buckets); m.behind(p.segment, at) {
-			m.onDevice(who, n.used, sec, &p)
-		}
+	if !p.device.key.isZero() && m.behind(p.device.segment, at) {
+		m.onDevice(who, p.n.used, p.sec, &p.device.place)
 	}
-	if !n.network.IsZero() {
-		if p := own(of(t, [16]byte(n.network)), m.segments, m.networks.buckets); m.behind(p.segment, at) {
-			m.onNetwork(who, sec, &p)
-		}
+	if !p.network.key.isZero() && m.behind(p.network.segment, at) {
+		m.onNetwork(who, p.sec, &p.network.place)
 	}
-	if len(links) == 0 {
+	if len(p.links) == 0 {
 		return
 	}
-	s := sight{who: who, sec: sec, sent: ev.Kind() == vedette.KindLinkSent, reported: ev.Kind() == vedette.KindUserReported, delivered: delivered}
-	if n.to != nil {
-		s.to = item(recipient(t, n.to))
+	s := sight{who: who, sec: p.sec, delivered: delivered}
+	_, s.sent = ev.Body.(*vedette.LinkSent)
+	_, s.reported = ev.Body.(*vedette.UserReported)
+	if p.n.to != nil {
+		s.to = item(recipient(p.t, p.n.to))
 	}
-	for i := range links {
-		l := &links[i]
-		if !l.Domain.IsZero() {
-			if p := own(of(t, l.Domain.Bytes), m.segments, m.domains.buckets); m.behind(p.segment, at) {
-				m.seeDomain(&s, &p)
-			}
+	for i := range p.links {
+		q := &p.link[i]
+		if !q.domain.key.isZero() && m.behind(q.domain.segment, at) {
+			m.seeDomain(&s, &q.domain.place)
 		}
 		if !s.sent {
 			continue
 		}
-		if !l.Host.IsZero() && delivered {
-			if p := own(of(t, l.Host.Bytes), m.segments, m.hosts.buckets); m.behind(p.segment, at) {
-				if h, _ := m.hosts.put(&p, sec); h != nil && who != 0 {
-					h.people.add(who)
-				}
+		if !q.host.key.isZero() && delivered && m.behind(q.host.segment, at) {
+			if h, _ := m.hosts.put(&q.host.place, p.sec); h != nil && who != 0 {
+				h.people.add(who)
 			}
 		}
-		if !l.URL.IsZero() {
-			if p := own(of(t, l.URL.Bytes), m.segments, m.urls.buckets); m.behind(p.segment, at) {
-				if u, _ := m.urls.put(&p, sec); u != nil {
-					more(&u.n, 1)
-				}
+		if !q.url.key.isZero() && m.behind(q.url.segment, at) {
+			if u, _ := m.urls.put(&q.url.place, p.sec); u != nil {
+				more(&u.n, 1)
 			}
 		}
 	}
@@ -130,56 +120,57 @@ func (m *Memory) heard(p *place, sec uint32) *account {
 }
 
 // act remembers what the actor did: all of it stands in the actor's segment.
-func (m *Memory) act(ev *vedette.Event, n *named, links []vedette.Link, delivered bool, t key, sec uint32, p *place) {
-	hour := sec / 3600
-	a := m.heard(p, sec)
-	if a != nil {
-		switch b := ev.Body.(type) {
-		case *vedette.AccountRegistered:
+func (m *Memory) act(ev *vedette.Event, p *plan, delivered bool) {
+	sec, hour := p.sec, p.hour
+	a := m.heard(&p.actor.place, sec)
+	linkSent := false
+	switch b := ev.Body.(type) {
+	case *vedette.LinkSent:
+		linkSent = true
+	case *vedette.AccountRegistered:
+		if a != nil {
 			a.flags |= accountRegistered
-		case *vedette.NumberLookedUp:
-			if b.Via == vedette.LookupManual {
-				count(a.lookups[:], a.hour, hour, 1)
-			}
 		}
+	case *vedette.NumberLookedUp:
+		if a != nil && b.Via == vedette.LookupManual {
+			count(a.lookups[:], a.hour, hour, 1)
+		}
+	}
+	if a != nil {
 		if b, ok := ev.Body.(*vedette.AccountDeleted); !ok || b.Reason == vedette.DeletionSelf {
 			a.active = max(a.active, sec) // a ban is not the account's own act
 		}
-		if n.used {
-			a.use(n, t, sec)
+		if p.n.used {
+			a.use(p)
 		}
-		if n.count > 0 {
-			count(a.messages[:], a.hour/24, hour/24, n.count)
+		if p.n.count > 0 {
+			count(a.messages[:], a.hour/24, hour/24, p.n.count)
+		}
+		if linkSent {
+			count(a.links[:], a.hour, hour, uint32(len(p.links)))
 		}
 	}
-	if n.to != nil {
-		to := recipient(t, n.to)
-		// The pair is asked for whether or not the account could be taken in: it may be newer than this event.
-		q := ownedBy(p, join(p.key, to), m.pairs.buckets)
-		known := m.pairs.find(&q) >= 0
+	// The account may be too old to be taken in while its pairs are not: each table has its own buckets.
+	if !p.pair.key.isZero() {
 		if a != nil {
-			h := item(to)
+			h := item(recipient(p.t, p.n.to))
 			week := spanWeek.since(hour, a.hour)
 			a.contacts.add(h, week)
-			if !known {
+			if m.pairs.find(&p.pair.place) < 0 {
 				a.strangers.add(h, spanDay.since(hour, a.hour))
 				a.newcomers.add(h, week)
 			}
 		}
 		if delivered {
-			m.pairs.put(&q, sec)
+			m.pairs.put(&p.pair.place, sec)
 		}
 	}
-	if ev.Kind() != vedette.KindLinkSent {
+	if !linkSent {
 		return
 	}
-	if a != nil {
-		count(a.links[:], a.hour, hour, uint32(len(links)))
-	}
-	for i := range links {
-		if l := &links[i]; !l.Domain.IsZero() {
-			q := ownedBy(p, join(p.key, of(t, l.Domain.Bytes)), m.senderDomains.buckets)
-			if s, _ := m.senderDomains.put(&q, sec); s != nil {
+	for i := range p.links {
+		if q := &p.link[i]; !q.sent.key.isZero() {
+			if s, _ := m.senderDomains.put(&q.sent.place, sec); s != nil {
 				more(&s.n, 1)
 			}
 		}
@@ -187,17 +178,15 @@ func (m *Memory) act(ev *vedette.Event, n *named, links []vedette.Link, delivere
 }
 
 // use remembers where an account acted.
-func (a *account) use(n *named, t key, sec uint32) {
-	hour := sec / 3600
-	if !n.device.IsZero() {
-		k := of(t, [16]byte(n.device))
+func (a *account) use(p *plan) {
+	sec, hour := p.sec, p.hour
+	if k := p.device.key; !k.isZero() {
 		a.devices.add(item(k), spanMonth.since(hour, a.hour))
 		if later(sec, k, a.deviceSec, a.device) {
 			a.device, a.deviceSec = k, sec
 		}
 	}
-	if !n.network.IsZero() {
-		k := of(t, [16]byte(n.network))
+	if k := p.network.key; !k.isZero() {
 		a.networks.add(item(k), spanWeek.since(hour, a.hour))
 		if later(sec, k, a.networkSec, a.network) {
 			a.network, a.networkSec = k, sec
@@ -214,13 +203,13 @@ func later(sec uint32, k key, than uint32, other key) bool {
 }
 
 // suffer remembers what was done to an account.
-func (m *Memory) suffer(kind vedette.Kind, who uint64, sec uint32, p *place) {
+func (m *Memory) suffer(reported bool, who uint64, sec uint32, p *place) {
 	a := m.heard(p, sec)
 	if a == nil || who == 0 {
 		return
 	}
 	age := spanMonth.since(sec/3600, a.hour)
-	if kind == vedette.KindUserReported {
+	if reported {
 		a.reporters.add(who, age)
 	} else {
 		a.blockers.add(who, age)

@@ -137,6 +137,7 @@ type Memory struct {
 
 	tenant    vedette.Tenant // the last one asked for
 	tenantKey key
+	plan      plan // of the event at hand
 }
 
 // New makes an empty memory. It panics when c.Validate would return an error.

@@ -54,27 +54,16 @@ func names(ev *vedette.Event) (n named) {
 // Measure appends what can be measured of an event: one Measures for each of its links, at least one. It reads memory as it was before the
 // event, and changes none of it. A window ends with the event's own time: what happened later, though it came earlier, is not in it.
 func (m *Memory) Measure(ev *vedette.Event, dst []vedette.Measures) []vedette.Measures {
-	links := ev.Links()
-	t, sec, n := m.in(ev.Tenant), seconds(ev.At), names(ev)
-
+	p := m.lay(ev)
+	m.fetch(p)
 	first := len(dst)
 	dst = append(dst, vedette.Measures{})
-	if n.size > 0 {
-		dst[first].Set(vedette.MeasureGroupSize, int64(n.size))
-	}
-	if n.forwarded > 0 { // bodies say 0 for what a platform cannot tell
-		dst[first].Set(vedette.MeasureForwarded, int64(n.forwarded))
-	}
-	var actor place
-	if !ev.Actor.IsZero() {
-		actor = m.account(of(t, [16]byte(ev.Actor)))
-	}
-	m.event(ev, &n, t, sec, &actor, &dst[first])
-	for range len(links) - 1 {
+	m.event(ev, p, &dst[first])
+	for range len(p.links) - 1 {
 		dst = append(dst, dst[first])
 	}
-	for i := range links {
-		m.link(&links[i], t, &actor, sec, &dst[first+i])
+	for i := range p.links {
+		m.link(p, &p.link[i], &dst[first+i])
 	}
 	return dst
 }
@@ -82,70 +71,65 @@ func (m *Memory) Measure(ev *vedette.Event, dst []vedette.Measures) []vedette.Me
 func (m *Memory) account(k key) place { return own(k, m.segments, m.accounts.buckets) }
 
 // event measures what is not about one link.
-func (m *Memory) event(ev *vedette.Event, n *named, t key, sec uint32, actor *place, out *vedette.Measures) {
-	hour := sec / 3600
-	dev, net := key{}, key{}
-	if !n.device.IsZero() {
-		dev = of(t, [16]byte(n.device))
+func (m *Memory) event(ev *vedette.Event, p *plan, out *vedette.Measures) {
+	if p.n.size > 0 {
+		out.Set(vedette.MeasureGroupSize, int64(p.n.size))
 	}
-	if !n.network.IsZero() {
-		net = of(t, [16]byte(n.network))
+	if p.n.forwarded > 0 { // bodies say 0 for what a platform cannot tell
+		out.Set(vedette.MeasureForwarded, int64(p.n.forwarded))
 	}
-	if !actor.key.isZero() {
-		var none account
-		a := m.accounts.get(actor)
+	if !p.actor.key.isZero() {
+		a := m.accounts.at(p.actor.slot)
 		if a == nil {
-			a = &none
-			none.hour = hour
+			nobody.measure(p.sec, p.hour, out)
 		} else {
-			if dev.isZero() {
-				dev = m.carried(a.device, a.deviceSec, sec)
-			}
-			if net.isZero() {
-				net = m.carried(a.network, a.networkSec, sec)
+			a.measure(p.sec, p.hour, out)
+			if m.config.Carry > 0 {
+				m.carry(a, p)
 			}
 		}
-		a.measure(sec, hour, out)
-		if ev.Kind() == vedette.KindAccountRegistered {
+		if _, ok := ev.Body.(*vedette.AccountRegistered); ok {
 			out.Set(vedette.MeasureAccountKnown, 1)
 		}
-		if n.to != nil {
-			to := recipient(t, n.to)
-			p := ownedBy(actor, join(actor.key, to), m.pairs.buckets)
-			out.Set(vedette.MeasureFirstContact, truth(m.pairs.find(&p) < 0))
-			if !n.to.Account.IsZero() {
-				r := m.account(to)
-				p := ownedBy(&r, join(to, actor.key), m.pairs.buckets)
-				out.Set(vedette.MeasureReciprocated, truth(m.pairs.find(&p) >= 0))
-			}
+		if !p.pair.key.isZero() {
+			out.Set(vedette.MeasureFirstContact, truth(p.pair.slot < 0))
+		}
+		if !p.back.key.isZero() {
+			out.Set(vedette.MeasureReciprocated, truth(p.back.slot >= 0))
 		}
 	}
-	if !dev.isZero() {
+	if !p.device.key.isZero() {
 		age, accounts := int64(0), int64(0)
-		p := own(dev, m.segments, m.devices.buckets)
-		if d := m.devices.get(&p); d != nil {
-			age = since(d.first, sec)
-			accounts = d.accounts.distinct(spanMonth.ahead(d.hour, hour), spanMonth.units)
+		if d := m.devices.at(p.device.slot); d != nil {
+			age = since(d.first, p.sec)
+			accounts = d.accounts.distinct(spanMonth.ahead(d.hour, p.hour), spanMonth.units)
 		}
 		out.Set(vedette.MeasureDeviceAge, age)
 		out.Set(vedette.MeasureDeviceAccounts, accounts)
 	}
-	if !net.isZero() {
+	if !p.network.key.isZero() {
 		accounts := int64(0)
-		p := own(net, m.segments, m.networks.buckets)
-		if d := m.networks.get(&p); d != nil {
-			accounts = d.accounts.distinct(spanWeek.ahead(d.hour, hour), spanWeek.units)
+		if n := m.networks.at(p.network.slot); n != nil {
+			accounts = n.accounts.distinct(spanWeek.ahead(n.hour, p.hour), spanWeek.units)
 		}
 		out.Set(vedette.MeasureNetworkAccounts, accounts)
 	}
 }
 
-// carried returns the device or network of an earlier event as long as it may stand for a later one.
-func (m *Memory) carried(k key, then, now uint32) key {
-	if then == 0 || now < then || m.config.Carry == 0 || int64(now-then) > int64(m.config.Carry/time.Second) {
-		return key{}
+// nobody is an account that was never heard of.
+var nobody account
+
+// carry lets the device and network of an earlier event stand for those that this one does not name.
+func (m *Memory) carry(a *account, p *plan) {
+	reach := uint32(m.config.Carry / time.Second)
+	if p.device.key.isZero() && a.deviceSec != 0 && a.deviceSec <= p.sec && p.sec-a.deviceSec <= reach {
+		p.device.place = own(a.device, m.segments, m.devices.buckets)
+		p.device.slot = m.devices.find(&p.device.place)
 	}
-	return k
+	if p.network.key.isZero() && a.networkSec != 0 && a.networkSec <= p.sec && p.sec-a.networkSec <= reach {
+		p.network.place = own(a.network, m.segments, m.networks.buckets)
+		p.network.slot = m.networks.find(&p.network.place)
+	}
 }
 
 func (a *account) measure(sec, hour uint32, out *vedette.Measures) {
@@ -178,38 +162,32 @@ func (a *account) measure(sec, hour uint32, out *vedette.Measures) {
 }
 
 // link measures what is about one link. Only tokens are compared: a link without one has no measure of that name.
-func (m *Memory) link(l *vedette.Link, t key, actor *place, sec uint32, out *vedette.Measures) {
-	if !l.Domain.IsZero() {
-		k := of(t, l.Domain.Bytes)
-		p := own(k, m.segments, m.domains.buckets)
+func (m *Memory) link(p *plan, q *linkPlan, out *vedette.Measures) {
+	if !q.domain.key.isZero() {
 		var people, age, sent, recipients, reports int64
-		if d := m.domains.get(&p); d != nil {
-			hour := sec / 3600
+		if d := m.domains.at(q.domain.slot); d != nil {
 			people, recipients = d.people.distinct(), d.recipients.distinct()
-			age, sent = since(d.first, sec), total(d.sends[:], d.hour/24, hour/24)
-			reports = d.reporters.distinct(spanMonth.ahead(d.hour, hour), spanMonth.units)
+			age, sent = since(d.first, p.sec), total(d.sends[:], d.hour/24, p.hour/24)
+			reports = d.reporters.distinct(spanMonth.ahead(d.hour, p.hour), spanMonth.units)
 		}
 		out.Set(vedette.MeasureDomainPeople, people)
 		out.Set(vedette.MeasureDomainAge, age)
 		out.Set(vedette.MeasureDomainSends, sent)
 		out.Set(vedette.MeasureDomainRecipients, recipients)
 		out.Set(vedette.MeasureDomainReports, reports)
-		if !actor.key.isZero() {
-			p := ownedBy(actor, join(actor.key, k), m.senderDomains.buckets)
-			out.Set(vedette.MeasureSenderDomainSends, m.senderDomains.get(&p).count())
-		}
 	}
-	if !l.Host.IsZero() {
-		p := own(of(t, l.Host.Bytes), m.segments, m.hosts.buckets)
+	if !q.sent.key.isZero() {
+		out.Set(vedette.MeasureSenderDomainSends, m.senderDomains.at(q.sent.slot).count())
+	}
+	if !q.host.key.isZero() {
 		people := int64(0)
-		if h := m.hosts.get(&p); h != nil {
+		if h := m.hosts.at(q.host.slot); h != nil {
 			people = h.people.distinct()
 		}
 		out.Set(vedette.MeasureHostPeople, people)
 	}
-	if !l.URL.IsZero() {
-		p := own(of(t, l.URL.Bytes), m.segments, m.urls.buckets)
-		out.Set(vedette.MeasureURLSends, m.urls.get(&p).count())
+	if !q.url.key.isZero() {
+		out.Set(vedette.MeasureURLSends, m.urls.at(q.url.slot).count())
 	}
 }
 

@@ -69,6 +69,8 @@ func (t *table[V]) make(name string, segments int, buckets uint32) {
 	t.name, t.buckets = name, buckets
 	n := segments * int(buckets)
 	t.lines, t.slots, t.evicted = make([]line, n), make([]slot[V], n*ways), make([]uint64, segments)
+	huge(t.lines)
+	huge(t.slots)
 }
 
 // find returns the number of a key's slot, or -1.
