@@ -114,12 +114,14 @@ func LoadKeys(o KeyOptions) (Keys, error) {
 		own = filepath.Join(dir, "vedette", "keys", id)
 	}
 	local := filepath.Join(o.Dir, keyName)
+	var tried []string
 	for _, path := range []string{own, local} {
 		if path == "" || path == own && !known {
 			continue
 		}
 		k, err := readKey(path, 0o077)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, lost := errors.AsType[*fs.PathError](err); lost { // not there, or behind a folder that we may not enter
+			tried = append(tried, err.Error())
 			continue
 		}
 		if err != nil {
@@ -129,7 +131,7 @@ func LoadKeys(o KeyOptions) (Keys, error) {
 		return k, keepFolderID(o.Dir, id, known)
 	}
 	if known {
-		return Keys{}, fmt.Errorf("%w: tried %s and %s; name it with VEDETTE_KEY_FILE", ErrKeyMissing, own, local)
+		return Keys{}, fmt.Errorf("%w; name it with VEDETTE_KEY_FILE (tried: %s)", ErrKeyMissing, strings.Join(tried, "; "))
 	}
 	// The key first, then the folder's id: a crash between them leaves a key that nobody misses.
 	if own != "" {

@@ -62,7 +62,7 @@ func same(kind Kind, raw string) (string, error) {
 	}
 	switch kind {
 	case KindAccount:
-		if n, ok := number(raw); ok {
+		if n, ok := Number(raw); ok {
 			return n, nil
 		}
 		return raw, nil
@@ -75,7 +75,7 @@ func same(kind Kind, raw string) (string, error) {
 		}
 		return network(addr)
 	case KindBlock:
-		n, ok := number(raw)
+		n, ok := Number(raw)
 		if !ok {
 			return "", fmt.Errorf("vault: a block is named by a phone number that begins with +: %w", vedette.ErrInvalid)
 		}
@@ -99,11 +99,11 @@ func network(addr netip.Addr) (string, error) {
 	return addr.String(), nil
 }
 
-// number gives E.164 when the text looks like an international phone number: "+", 7 to 15 digits not beginning with 0, and perhaps spaces,
+// Number gives E.164 when the text looks like an international phone number: "+", 7 to 15 digits not beginning with 0, and perhaps spaces,
 // hyphens, dots, slashes and round brackets between them. A number without separators is taken as it stands, which is the usual case and
 // costs nothing; one with separators is read by the numbering plan (13 µs), so that "+44 (0)7700 900123" loses its trunk zero. What the plan
 // cannot read is no number, and stays as it was written.
-func number(s string) (string, bool) {
+func Number(s string) (string, bool) {
 	if len(s) < 8 || len(s) > 40 || s[0] != '+' || s[1] == '0' {
 		return "", false
 	}

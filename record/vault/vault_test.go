@@ -686,3 +686,35 @@ func BenchmarkSealer(b *testing.B) {
 		}
 	})
 }
+
+// FuzzNames states laws of names: nothing panics, an id gets one surrogate or an error of a kind, and a number's E.164 form is a fixed point.
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"+15550100123", "+1 (555) 010-0123", "+44 (0)7700 900123", "@ana:chat.example", "+", "+()", "+0 12345678", "\xff\x00"} {
+		f.Add(s)
+	}
+	v, err := vault.Open(vault.NewMemory(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := v.Tenant("a")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		a, err1 := s.Account(raw)
+		b, err2 := s.Account(raw)
+		if a != b || (err1 == nil) != (err2 == nil) || (err1 == nil) != (len(raw) >= 1 && len(raw) <= vault.MaxName) {
+			t.Fatalf("Account(%q) = %v, %v, then %v, %v", raw, a, err1, b, err2)
+		}
+		if err1 != nil && !errors.Is(err1, vedette.ErrInvalid) {
+			t.Fatalf("Account(%q): %v has no kind", raw, err1)
+		}
+		if _, err := s.Block(raw); err != nil && !errors.Is(err, vedette.ErrInvalid) {
+			t.Fatalf("Block(%q): %v has no kind", raw, err)
+		}
+		e, ok := vault.Number(raw)
+		if again, ok2 := vault.Number(e); ok && (!ok2 || again != e) {
+			t.Fatalf("Number(%q) = %q, and of that %q", raw, e, again)
+		}
+	})
+}
