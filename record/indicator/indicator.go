@@ -369,9 +369,11 @@ func plainHost(s string) bool {
 		}
 		prev = s[i]
 	}
-	// A last label that begins with a digit may be an address in some base.
+	if dots == 0 || label == 0 || label > 63 || prev == '-' {
+		return false
+	}
 	last := s[strings.LastIndexByte(s, '.')+1]
-	return dots > 0 && label > 0 && label <= 63 && prev != '-' && (last < '0' || last > '9')
+	return last < '0' || last > '9' // a last label that begins with a digit may be an address in some base
 }
 
 func checkHost(h string) error {

@@ -62,7 +62,9 @@ func parsePattern(s string) ([]term, error) {
 			p.joined = true
 		case up == "NOT", up == "EXISTS":
 			p.negated = true
-		case inside == 0 && (up == "WITHIN" || up == "SECONDS" || up == "REPEATS" || up == "TIMES" || up == "START" || up == "STOP" || isNumber(tok)):
+		case inside == 0 && (up == "START" || up == "STOP"):
+			p.next()
+		case inside == 0 && (up == "WITHIN" || up == "SECONDS" || up == "REPEATS" || up == "TIMES" || isNumber(tok)):
 		case inside > 0:
 			t := term{path: strings.ToLower(tok), and: p.joined, not: p.negated}
 			p.negated = false
@@ -145,10 +147,16 @@ func (p *patternReader) next() (tok string, quoted bool) {
 	default:
 		for p.i < len(p.s) && strings.IndexByte(" \t\r\n()],=!<>", p.s[p.i]) < 0 {
 			switch p.s[p.i] {
-			case '\'', '"': // a quoted key inside a path: hashes.'SHA-256'
+			case '\'', '"':
 				q := p.s[p.i]
-				p.quoted(q)
-				continue
+				switch {
+				case p.s[p.i-1] == '.': // a quoted key inside a path: hashes.'SHA-256'
+					p.quoted(q)
+					continue
+				case p.i == begin+1 && strings.IndexByte("tbh", p.s[begin]) >= 0: // a time, base64 or hexadecimal literal
+					return p.quoted(q), true
+				}
+				return p.s[begin:p.i], false
 			case '[': // an index inside a path: sections[*]
 				if j := strings.IndexByte(p.s[p.i:], ']'); j > 0 && p.i > begin {
 					p.i += j + 1
