@@ -37,7 +37,7 @@ func (c *counters) answered(d *vedette.Decision) {
 
 // Count is what became of one rule. A rule about links counts once for each link.
 type Count struct {
-	Mode          Mode   `json:"-"`
+	Mode          Mode   `json:"mode"`
 	Evaluated     uint64 `json:"evaluated"`      // asked; those below are part of it
 	Fired         uint64 `json:"fired"`          // in shadow too
 	NotMeasurable uint64 `json:"not_measurable"` // a fact that would have decided it was absent

@@ -104,7 +104,7 @@ func ruleFile(rules ...string) fstest.MapFS {
 	for _, r := range rules {
 		f := strings.SplitN(r, "|", 4) // id, verdict, mode, when
 		kinds := "link.sent, message.sent"
-		if strings.Contains(f[3], "link.") || strings.Contains(f[3], "domain_") {
+		if strings.Contains(f[3], "link.") || strings.Contains(f[3], "match.") || strings.Contains(f[3], "domain_") {
 			kinds = "link.sent"
 		}
 		fmt.Fprintf(&b, `
@@ -214,6 +214,22 @@ func TestEachLinkIsJudgedByItsOwnMeasures(t *testing.T) {
 	}
 	if c := g.Counts().Rules["rule:rare"]; c.Evaluated != 3 || c.Fired != 1 {
 		t.Errorf("counts = %+v, want 3 evaluated and 1 fired", c)
+	}
+}
+
+func TestALinkIsNotBlamedForAnothersMatch(t *testing.T) {
+	rs := mustLoad(t, ruleFile(`list|warn|active|match.list("alpha")`, `scope|warn|active|match.scope("host")`, `any|warn|active|link.token_like == 0 && match.any`))
+	hit := knows(map[byte][]indicator.Match{1: {{Scope: indicator.ScopeHost, Weight: 9000, List: "list:alpha"}}})
+	in := sent(1, 2)
+	in.Event.Body.(*vedette.LinkSent).Links[0].Shape.TokenLike = 3
+	g := mustMake(t, Parts{Rules: rs, Indicators: hit})
+	for _, r := range g.Decide(in).Reasons {
+		if r.Link != 0 || r.Rule == "rule:any" {
+			t.Errorf("%s speaks about link %d", r.Rule, r.Link)
+		}
+	}
+	if c := g.Counts(); c.Rules["rule:list"].Fired != 1 || c.Rules["rule:scope"].Fired != 1 {
+		t.Errorf("counts = %+v, want each fired once", c.Rules)
 	}
 }
 

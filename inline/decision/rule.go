@@ -56,6 +56,9 @@ const (
 
 func (m Mode) String() string { return [...]string{"active", "shadow"}[m&1] }
 
+// MarshalText writes the name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // rule is one compiled rule.
 type rule struct {
 	id      vedette.RuleID
