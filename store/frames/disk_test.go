@@ -34,7 +34,11 @@ func newDisk(inner vfs.FS) *disk { return &disk{FS: inner, size: map[string]int6
 // room sets how many bytes more may be written.
 func (d *disk) room(n int64) { d.mu.Lock(); defer d.mu.Unlock(); d.limit = d.used + n }
 
-func (d *disk) syncs(fail func(name string) bool) { d.mu.Lock(); defer d.mu.Unlock(); d.failSync = fail }
+func (d *disk) syncs(fail func(name string) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failSync = fail
+}
 
 // grow takes room for a file to reach size, and returns how much of it there is.
 func (d *disk) grow(name string, size int64) int64 {
