@@ -300,9 +300,9 @@ func (b *batch) gate(as []sequence.Arrival) []sequence.Outcome {
 		return nil
 	}
 	d := b.d
-	n := min(int64(len(as)), int64(d.cfg.Pending)) // a chunk larger than the whole queue takes all of it
+	n := min(int64(len(as)), int64(d.cfg.Pending/2)) // a chunk larger than the batches' whole share takes all of it
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.r.Context()), d.cfg.Limit)
-	err := d.room.Acquire(ctx, n)
+	err := d.bulk.Acquire(ctx, n)
 	cancel()
 	if err != nil {
 		return failed(len(as), errFull)
@@ -310,7 +310,7 @@ func (b *batch) gate(as []sequence.Arrival) []sequence.Outcome {
 	d.metrics.pending.Add(float64(len(as)))
 	defer func() {
 		d.metrics.pending.Sub(float64(len(as)))
-		d.room.Release(n)
+		d.bulk.Release(n)
 	}()
 	return d.submit(b.r, as)
 }

@@ -49,22 +49,23 @@ func compact(s string) string { return strings.ReplaceAll(s, "\n", "") }
 // BenchmarkDecideHandler calls the handlers directly: all that HTTP costs is left out, on both sides.
 func BenchmarkDecideHandler(b *testing.B) {
 	h := open(b, Config{}, func(d *Deps) { d.Gate = constantGate{}; d.Logger = nil })
+	b.Run("bare", func(b *testing.B) { benchHandler(b, h, http.HandlerFunc(bare)) })
+	b.Run("door", func(b *testing.B) { benchHandler(b, h, h.Door) })
+}
+
+func benchHandler(b *testing.B, h *house, handler http.Handler) {
 	one := compact(example)
-	run := func(b *testing.B, handler http.Handler) {
-		body := strings.NewReader(one)
-		r := h.request(http.MethodPost, "/v1/decide", "")
-		r.ContentLength = int64(len(one))
-		w := &nowhere{header: make(http.Header)}
-		b.ReportAllocs()
-		for b.Loop() {
-			body.Reset(one)
-			r.Body = io.NopCloser(body)
-			clear(w.header)
-			handler.ServeHTTP(w, r)
-		}
+	body := strings.NewReader(one)
+	r := h.request(http.MethodPost, "/v1/decide", "")
+	r.ContentLength = int64(len(one))
+	w := &nowhere{header: make(http.Header)}
+	b.ReportAllocs()
+	for b.Loop() {
+		body.Reset(one)
+		r.Body = io.NopCloser(body)
+		clear(w.header)
+		handler.ServeHTTP(w, r)
 	}
-	b.Run("bare", func(b *testing.B) { run(b, http.HandlerFunc(bare)) })
-	b.Run("door", func(b *testing.B) { run(b, h.Door) })
 }
 
 // BenchmarkDecideServer asks through a real socket, one request after another on one connection for each of four callers.

@@ -56,7 +56,7 @@ func (d *Door) Decide(w http.ResponseWriter, r *http.Request) {
 	if dec.Arrival.Missing&vedette.DegradedLinks != 0 {
 		d.metrics.unread.Inc()
 	}
-	if !d.room.TryAcquire(1) {
+	if !d.single.TryAcquire(1) {
 		d.refuse(w, r, errFull)
 		return
 	}
@@ -64,7 +64,7 @@ func (d *Door) Decide(w http.ResponseWriter, r *http.Request) {
 	one := [1]sequence.Arrival{dec.Arrival}
 	out := d.submit(r, one[:])[0]
 	d.metrics.pending.Dec()
-	d.room.Release(1)
+	d.single.Release(1)
 	if d.now().Sub(began) > d.cfg.Budget {
 		d.metrics.late.Inc()
 	}

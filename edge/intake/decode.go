@@ -113,6 +113,10 @@ func (d *decoder) check(opt *DecodeOptions) (c checked, err error) {
 		return c, d.missing(field(bits.TrailingZeros64(uint64(missing))), c.kind)
 	}
 	uses := headFields | f.needs | f.uses
+	if len(d.links) > 0 && !uses.has(fLinks) {
+		// Not dropped like other idle fields: a platform that sends its links under the wrong kind would believe itself guarded.
+		return c, d.refuse(fLinks, c.kind.String()+" carries none; send link.sent, or link.previewed for the recipient's client")
+	}
 	if idle := d.seen &^ uses; idle != 0 {
 		d.idle(idle)
 	}
@@ -131,12 +135,8 @@ func (d *decoder) check(opt *DecodeOptions) (c checked, err error) {
 	case c.kind == vedette.KindUserReported && d.seen&of(fSubject, fMessage) == 0:
 		return c, d.refuse(fSubject, "missing, and message too; user.reported needs one of them")
 	}
-	if uses.has(fLinks) {
-		if f.needs.has(fLinks) && len(d.links) == 0 {
-			return c, d.refuse(fLinks, "empty; "+c.kind.String()+" needs a link: where the platform can tell none, send message.sent with has_link")
-		}
-	} else {
-		d.links = d.links[:0]
+	if f.needs.has(fLinks) && len(d.links) == 0 {
+		return c, d.refuse(fLinks, "empty; "+c.kind.String()+" needs a link: where the platform can tell none, send message.sent with has_link")
 	}
 	return c, d.checkTier(&c)
 }

@@ -216,6 +216,7 @@ func TestDecodeRefusesByName(t *testing.T) {
 		{"an id that is too long", `{"id":"` + strings.Repeat("x", 257) + `","kind":"account.seen","at":"2026-11-25T12:00:00Z","actor":"ana"}`, vedette.ErrTooLarge, `"id": longer than 256 bytes`},
 		{"33 links", line("link.sent", to+`,"links":[`+links+`]`), vedette.ErrTooLarge, `"links": more than 32 links; an event with more is a document, not a message: send the first 32`},
 		{"no link", line("link.sent", to+`,"links":[]`), vedette.ErrInvalid, `"links": empty; link.sent needs a link: where the platform can tell none, send message.sent with has_link`},
+		{"links under a kind that has none", line("message.sent", to+`,"links":[{"url":"https://a.example/"}]`), vedette.ErrInvalid, `"links": message.sent carries none; send link.sent, or link.previewed for the recipient's client`},
 		{"links as text", line("link.sent", to+`,"links":"https://a.example"`), vedette.ErrInvalid, `"links": want array, got string`},
 		{"a link as text", line("link.sent", to+`,"links":["https://a.example"]`), vedette.ErrInvalid, `"links[0]": want object, got string`},
 		{"a URL as a number", line("link.sent", to+`,"links":[{"url":"https://a.example"},{"url":7}]`), vedette.ErrInvalid, `"links[1].url": want string, got number`},

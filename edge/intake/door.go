@@ -20,10 +20,11 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"vedette"
 	"vedette/edge/access"
-	"vedette/edge/intake/api"
+	"vedette/edge/intake/internal/api"
 	"vedette/inline/sequence"
 	"vedette/record/journal"
 )
@@ -42,7 +43,8 @@ type Config struct {
 	Limit time.Duration
 	// MaxAge is how old an event may be. Default 168h; 1h to 8760h.
 	MaxAge time.Duration
-	// Pending is how many events may wait for their answer at once. More are refused. Default 8192; 1 to 1048576.
+	// Pending is how many events may wait for their answer at once. More are refused. Half of it is kept for single events, whose
+	// senders wait, and half for batches, which can. Default 8192; 2 to 1048576.
 	Pending int
 	// ReadTimeout is how long a single event may take to arrive, and how long a batch may pause. Default 10s; 10ms to 5m.
 	ReadTimeout time.Duration
@@ -88,8 +90,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("intake.%s: %s is not from %s to %s: %w", k.name, k.v, k.lo, k.hi, vedette.ErrInvalid)
 		}
 	}
-	if c.Pending < 1 || c.Pending > 1<<20 {
-		return fmt.Errorf("intake.pending: %d is not from 1 to 1048576: %w", c.Pending, vedette.ErrInvalid)
+	if c.Pending < 2 || c.Pending > 1<<20 {
+		return fmt.Errorf("intake.pending: %d is not from 2 to 1048576: %w", c.Pending, vedette.ErrInvalid)
 	}
 	return nil
 }
@@ -131,7 +133,9 @@ type Door struct {
 	tracer  trace.Tracer // nil: no traces
 	metrics *metrics
 	dropped Dropped
-	room    *semaphore.Weighted // one for each event that waits for its answer
+	single  *semaphore.Weighted // one for each single event that waits for its answer
+	bulk    *semaphore.Weighted // the same for events of batches
+	seldom  [2]rate.Sometimes   // what is told of events without an answer: by us, and by a part that is down
 
 	mux      *http.ServeMux
 	handler  http.Handler
@@ -154,7 +158,11 @@ func New(cfg Config, deps Deps) (*Door, error) {
 		cfg: cfg.withDefaults(), gate: deps.Gate, sealers: deps.Sealers, keys: deps.Keys, find: deps.Find, ready: deps.Ready,
 		log: deps.Logger, now: deps.Now, mux: http.NewServeMux(),
 	}
-	d.room = semaphore.NewWeighted(int64(d.cfg.Pending))
+	d.single = semaphore.NewWeighted(int64(d.cfg.Pending - d.cfg.Pending/2))
+	d.bulk = semaphore.NewWeighted(int64(d.cfg.Pending / 2))
+	for i := range d.seldom {
+		d.seldom[i].Interval = time.Second
+	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -269,12 +277,8 @@ func (d *Door) account(r *http.Request, status int, took time.Duration) {
 	}
 	n := routeOf(r.Pattern)
 	d.metrics.request(n, status, took)
-	level := slog.LevelDebug
-	if status >= 500 {
-		level = slog.LevelWarn
-	}
-	if d.log.Enabled(r.Context(), level) {
-		d.log.LogAttrs(r.Context(), level, "request", slog.String("door", routes[n]), slog.Int("status", status), slog.Duration("took", took))
+	if d.log.Enabled(r.Context(), slog.LevelDebug) {
+		d.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("door", routes[n]), slog.Int("status", status), slog.Duration("took", took))
 	}
 }
 

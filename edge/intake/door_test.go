@@ -31,7 +31,7 @@ import (
 
 	"vedette"
 	"vedette/edge/access"
-	"vedette/edge/intake/api"
+	"vedette/edge/intake/internal/api"
 	"vedette/inline/sequence"
 	"vedette/record/journal"
 )
@@ -325,7 +325,7 @@ func TestTheGatesErrorsBecomeStatuses(t *testing.T) {
 }
 
 func TestAFullQueueIsToldAtOnce(t *testing.T) {
-	h := open(t, Config{Pending: 1})
+	h := open(t, Config{Pending: 2})
 	in, out := make(chan bool), make(chan bool)
 	h.gate.before = func([]sequence.Arrival) error { in <- true; <-out; return nil }
 	var first *httptest.ResponseRecorder
@@ -786,7 +786,7 @@ func TestConfigNamesTheKey(t *testing.T) {
 		{Config{}, ""},
 		{Config{Budget: 2 * time.Hour}, "intake.budget: 2h0m0s is not from 1ms to 1s: invalid"},
 		{Config{Budget: 100 * time.Millisecond, Limit: 50 * time.Millisecond}, "intake.limit: 50ms is not from 100ms to 30s: invalid"},
-		{Config{Pending: -1}, "intake.pending: -1 is not from 1 to 1048576: invalid"},
+		{Config{Pending: -1}, "intake.pending: -1 is not from 2 to 1048576: invalid"},
 	} {
 		if err := tt.cfg.Validate(); fmt.Sprint(err) != tt.want && (err != nil || tt.want != "") {
 			t.Errorf("Validate(%+v) = %v, want %q", tt.cfg, err, tt.want)

@@ -129,13 +129,16 @@ func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// tell logs what a person must look at. No error of the rooms below holds anything about a person.
+// tell logs what a person must look at, at most one line a second: the metrics count them all. No error of the rooms below holds anything
+// about a person.
 func (d *Door) tell(r *http.Request, err error) {
-	level := slog.LevelError
+	level, which := slog.LevelError, 0
 	if errors.Is(err, vedette.ErrUnavailable) {
-		level = slog.LevelWarn // the part that is down tells of itself; here it mends itself with the next event
+		level, which = slog.LevelWarn, 1 // the part that is down tells of itself; here it mends itself with the next event
 	}
-	d.log.LogAttrs(r.Context(), level, "event not answered", slog.String("door", r.Pattern), slog.Any("err", err))
+	d.seldom[which].Do(func() {
+		d.log.LogAttrs(r.Context(), level, "event not answered", slog.String("door", r.Pattern), slog.Any("err", err))
+	})
 }
 
 // appendString writes a JSON string. s is UTF-8; what is not becomes U+FFFD.
