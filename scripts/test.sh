@@ -42,7 +42,7 @@ step "a real homeserver for the story of a real platform"
 bash test/synapse/install.sh .venv/synapse
 
 step "tests"
-VEDETTE_SYNAPSE_VENV="$PWD/.venv/synapse" $GO test -timeout 25m ./...
+VEDETTE_SYNAPSE="$PWD/.venv/synapse" $GO test -timeout 25m ./...
 
 if command -v gcc > /dev/null; then
   step "tests again with the race detector, where goroutines meet"

@@ -68,7 +68,7 @@ func armTarget(ctx context.Context, h *house, in arming) (armed, error) {
 		out.Was = was.For(target).String()
 		next.Each[target] = in.Verdict
 	}
-	after, err := decision.Make(decision.Parts{Rules: h.judging.Load().rules, Indicators: h.judging.Load().set, Armed: next, Params: before.Params()})
+	after, err := before.Rearm(next)
 	if err != nil {
 		return out, err
 	}
@@ -111,6 +111,12 @@ func (h *house) armTarget(ctx context.Context, s string) (vedette.RuleID, error)
 	return "", fmt.Errorf("%q is neither rule:NAME, list:NAME nor all: %w", s, vedette.ErrInvalid)
 }
 
+// missing is what a recorded decision was made without and a new one would be too: what the door or memory could not give. What the
+// generation lacked then, today's may have.
+func missing(d *vedette.Decision) vedette.Degraded {
+	return d.Degraded & (vedette.DegradedOverload | vedette.DegradedMeasures | vedette.DegradedLinks)
+}
+
 // wouldHave judges the window's entries by both generations, from what the journal keeps.
 func (h *house) wouldHave(ctx context.Context, before, after *decision.Generation, target vedette.RuleID, out *armed) error {
 	senders := map[vedette.AccountID]bool{}
@@ -125,7 +131,7 @@ func (h *house) wouldHave(ctx context.Context, before, after *decision.Generatio
 		if len(e.Event.Links()) > 0 {
 			out.WithLink++
 		}
-		in := decision.Input{Event: &e.Event, Measures: e.Measures, Missing: e.Decision.Degraded, Hindsight: true}
+		in := decision.Input{Event: &e.Event, Measures: e.Measures, Missing: missing(&e.Decision), Hindsight: true}
 		a, b := before.Decide(&in), after.Decide(&in)
 		spoke := target == authority.Ceiling && len(b.Reasons) > 0
 		for _, r := range b.Reasons {

@@ -79,7 +79,7 @@ func showDecision(ctx context.Context, h *house, in showing) (shown, error) {
 		out.Measures = append(out.Measures, m)
 	}
 	gen := h.judging.Load().generation
-	re := gen.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: d.Degraded, Hindsight: e.Event.Source == vedette.SourceReplay})
+	re := gen.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: missing(d), Hindsight: e.Event.Source == vedette.SourceReplay})
 	out.Again = again{Generation: gen.ID().String(), Same: gen.ID() == d.Generation, Would: re.Would.String()}
 	switch {
 	case re.Would == d.Would && out.Again.Same:

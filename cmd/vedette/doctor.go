@@ -18,20 +18,19 @@ import (
 
 // diagnosis is what doctor finds.
 type diagnosis struct {
-	OK         bool                      `json:"ok"`
-	Findings   []diagnosed               `json:"findings"`
-	Keys       string                    `json:"keys"`
-	Window     string                    `json:"window"`
-	Events     int                       `json:"events"`
-	Links      int                       `json:"links"`
-	ByKind     map[string]int            `json:"by_kind"`
-	ByTier     map[string]int            `json:"by_tier"`
-	LinksRead  int                       `json:"links_in_clear"`
-	LinksToken int                       `json:"links_by_token"`
-	Rules      map[string]decision.Count `json:"rules"`
-	Degraded   map[string]int            `json:"degraded"`
-	Coverage   []coverage                `json:"coverage"`
-	Force      inForce                   `json:"in_force"`
+	OK         bool           `json:"ok"`
+	Findings   []diagnosed    `json:"findings"`
+	Keys       string         `json:"keys"`
+	Window     string         `json:"window"`
+	Events     int            `json:"events"`
+	Links      int            `json:"links"`
+	ByKind     map[string]int `json:"by_kind"`
+	ByTier     map[string]int `json:"by_tier"`
+	LinksRead  int            `json:"links_in_clear"`
+	LinksToken int            `json:"links_by_token"`
+	Degraded   map[string]int `json:"degraded"`
+	Coverage   []coverage     `json:"coverage"`
+	Force      inForce        `json:"in_force"`
 }
 
 type diagnosed struct {
@@ -55,7 +54,7 @@ var opDoctor = operation[struct{}, diagnosis]{"doctor", diagnose}
 func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	d := diagnosis{
 		Findings: []diagnosed{}, Window: armWindow.String(), ByKind: map[string]int{}, ByTier: map[string]int{}, Degraded: map[string]int{},
-		Rules: map[string]decision.Count{}, Coverage: []coverage{}, Force: h.inForce(),
+		Coverage: []coverage{}, Force: h.inForce(),
 	}
 	find := func(level, do, format string, args ...any) {
 		d.Findings = append(d.Findings, diagnosed{level, fmt.Sprintf(format, args...), do})
@@ -70,7 +69,7 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	// Judged once more by a generation of its own, so that its counts are of this window alone.
 	from := time.Now().Add(-armWindow)
 	gen := h.judging.Load().generation
-	fresh, err := decision.Make(decision.Parts{Rules: h.judging.Load().rules, Indicators: h.judging.Load().set, Armed: gen.Armed(), Params: gen.Params()})
+	fresh, err := gen.Rearm(gen.Armed())
 	if err != nil {
 		return d, err
 	}
@@ -98,13 +97,12 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 		for _, part := range e.Decision.Degraded.Names() {
 			d.Degraded[part]++
 		}
-		fresh.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: e.Decision.Degraded, Hindsight: true})
+		fresh.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: missing(&e.Decision), Hindsight: true})
 	}
 	counts := fresh.Counts()
 	armedSomething := gen.Armed().Ceiling > vedette.Allow
 	for _, r := range h.judging.Load().rules.Report() {
 		c := counts.Rules[r.ID]
-		d.Rules[string(r.ID)] = c
 		cov := coverage{Rule: string(r.ID), Kinds: int(c.Evaluated), Measurable: int(c.Evaluated - c.NotMeasurable), Fired: int(c.Fired), Armed: gen.Armed().For(r.ID).String()}
 		if d.Links > 0 {
 			cov.Share = min(1, float64(cov.Measurable)/float64(d.Links))
@@ -128,7 +126,11 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	} else if d.Links == 0 {
 		find("warn", "an adapter of tier 2, or clients that send tokens (tier 1)", "no event of the last 7 days had a link: indicators and rules about links see nothing")
 	}
-	for part, n := range d.Degraded {
+	if d.Events > 1000 && d.ByKind[vedette.KindAccountRegistered.String()] == 0 {
+		find("warn", "send account.registered, at least from now on", "no account was registered in %d events: rules about young accounts stay silent", d.Events)
+	}
+	for _, part := range sorted(d.Degraded) {
+		n := d.Degraded[part]
 		find("warn", "look at the metric vedette_decisions_degraded_total and at the disk", "%d of %d events of the last 7 days were judged without %s", n, d.Events, part)
 	}
 	if c := h.judging.Load().set.Coverage(); c.None > 0 && d.ByTier["1"] > 0 {

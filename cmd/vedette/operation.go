@@ -32,7 +32,7 @@ func (o operation[In, Out]) title() string { return o.name }
 func (o operation[In, Out]) serve(ctx context.Context, h *house, body []byte) ([]byte, error) {
 	var in In
 	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", o.name, err, vedette.ErrInvalid)
+		return nil, fmt.Errorf("%s: %w", o.name, errors.Join(err, vedette.ErrInvalid))
 	}
 	out, err := o.run(ctx, h, in)
 	if err != nil {

@@ -38,8 +38,9 @@ type replayed struct {
 	Conflicts  int            `json:"conflicts"` // lines whose id was known with other bytes
 	Hindsight  bool           `json:"hindsight"` // judged with what is known now, not with what was known then
 	Generation string         `json:"generation"`
-	Journal    string         `json:"journal_digest"` // of all entries, whatever people are called in them
-	Recorded   bool           `json:"recorded"`       // kept in the data folder's journal
+	Truth      *scored        `json:"truth,omitempty"` // with --truth
+	Journal    string         `json:"journal_digest"`  // of all entries, whatever people are called in them
+	Recorded   bool           `json:"recorded"`        // kept in the data folder's journal
 	Seconds    float64        `json:"seconds"`
 	Rate       float64        `json:"events_per_second"`
 }
@@ -54,6 +55,7 @@ const maxBadLines = 20
 
 func (g *global) replay() *cobra.Command {
 	var asKnown, scratch, quiet bool
+	var truth string
 	cmd := &cobra.Command{
 		Use:   "replay FILE",
 		Short: "Play events from a file through the whole engine and sum up what it said",
@@ -66,7 +68,7 @@ The past is judged with what is known now. With --as-known an indicator counts o
 		Example: "  vedette replay events.ndjson\n  vedette replay --scratch --json events.ndjson.gz",
 		Args:    exactly(1, "a file, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sum, err := g.runReplay(cmd, args[0], asKnown, scratch, quiet)
+			sum, err := g.runReplay(cmd, args[0], truth, asKnown, scratch, quiet)
 			if err != nil {
 				return err
 			}
@@ -83,6 +85,7 @@ The past is judged with what is known now. With --as-known an indicator counts o
 	}
 	cmd.Flags().BoolVar(&asKnown, "as-known", false, "judge each event with the indicators known at its time")
 	cmd.Flags().BoolVar(&scratch, "scratch", false, "keep nothing: use the folder's indicators, rules and arming, and a journal of its own")
+	cmd.Flags().StringVar(&truth, "truth", "", "hold the verdicts against a truth file (docs/formats/truth.md)")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no progress bar")
 	return cmd
 }
@@ -96,7 +99,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-func (g *global) runReplay(cmd *cobra.Command, path string, asKnown, scratch, quiet bool) (*replayed, error) {
+func (g *global) runReplay(cmd *cobra.Command, path, truth string, asKnown, scratch, quiet bool) (*replayed, error) {
 	ctx := cmd.Context()
 	in, size, closeIn, err := openEvents(path, cmd.InOrStdin())
 	if err != nil {
@@ -123,8 +126,17 @@ func (g *global) runReplay(cmd *cobra.Command, path string, asKnown, scratch, qu
 		in = gz
 	}
 	sum := newReplayed(!asKnown, !scratch)
+	done := sum.add
+	if truth != "" {
+		s, err := h.scorer(truth)
+		if err != nil {
+			return nil, err
+		}
+		sum.Truth = s
+		done = func(line int, a *sequence.Arrival, out *sequence.Outcome) { sum.add(line, a, out); s.add(line, a, out) }
+	}
 	begin := time.Now()
-	if err := h.play(ctx, in, !asKnown, sum.add, sum.bad); err != nil {
+	if err := h.play(ctx, in, !asKnown, done, sum.bad); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	took := time.Since(begin)
@@ -174,8 +186,8 @@ type chunk struct {
 	err      error
 }
 
-// chunkEvents is how many events go to the sequencer at once: eight frames.
-const chunkEvents = 8 * journal.MaxFrame
+// chunkEvents is how many events go to the sequencer at once: as many as one sync can keep.
+const chunkEvents = 32 * journal.MaxFrame
 
 // play decides every event of r in order. done is told every outcome, bad every line that is no event; both from one goroutine.
 func (h *house) play(ctx context.Context, r io.Reader, hindsight bool, done func(line int, a *sequence.Arrival, out *sequence.Outcome), bad func(badLine)) error {
@@ -335,6 +347,9 @@ func (s *replayed) print(w io.Writer, p paint) {
 	}
 	section("Reasons, each counted once for an event", s.ByReason)
 	section("Kinds", s.ByKind)
+	if s.Truth != nil {
+		s.Truth.print(w, p)
+	}
 	section("Judged without a part", s.Degraded)
 	if n := s.Refused + s.Conflicts; n > 0 {
 		fmt.Fprintf(w, "\n%s lines gave no event:\n", count(n))

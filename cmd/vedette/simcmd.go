@@ -82,6 +82,7 @@ gives the same bytes.`,
 	f.IntVar(&o.Each, "each", 0, "spellings of each bad name (default: all)")
 	f.StringArrayVar(&o.Variants, "variant", nil, "spellings to use (default: all)")
 	f.StringArrayVar(&o.Operators, "operator", nil, "only bad names of these operators")
+	f.BoolVar(&o.Aged, "aged", false, "people have been on the platform for longer than the stream lasts")
 	f.BoolVar(&o.URLs, "urls", false, "inject listed URLs too")
 	f.BoolVar(&o.Popular, "popular", false, "inject also what the list marks as popular")
 	f.IntVar(&o.Messages, "messages", 0, "messages to use at most (default: all)")

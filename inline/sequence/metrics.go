@@ -5,33 +5,20 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"vedette"
 	"vedette/record/journal"
 )
 
-// Metrics are the sequencer's numbers. All labels come from closed sets.
+// Metrics are the sequencer's numbers. What was decided is counted by the generation that decided it.
 type Metrics struct {
-	decisions  *prometheus.CounterVec
-	degraded   *prometheus.CounterVec
 	duplicates prometheus.Counter
 	refused    prometheus.Counter
 	appends    prometheus.Histogram
 	entries    prometheus.Histogram
-
-	verdicts [vedette.Block + 1][vedette.Block + 1]prometheus.Counter
 }
 
 // NewMetrics registers the sequencer's metrics; nil registers nothing.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vedette_decisions_total",
-			Help: "Decisions by answer and by judgement. A rise of answer=block is links being stopped; judgement above answer is what arming would stop.",
-		}, []string{"answer", "judgement"}),
-		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "vedette_decisions_degraded_total",
-			Help: "Decisions made without a part. A rise means that answers are given blind: look at the part named.",
-		}, []string{"part"}),
 		duplicates: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "vedette_duplicates_total",
 			Help: "Events that were known and got the recorded decision. A rise means that a platform sends again.",
@@ -52,23 +39,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.decisions, m.degraded, m.duplicates, m.refused, m.appends, m.entries)
-	}
-	for answer := range m.verdicts {
-		for would := range m.verdicts[answer] {
-			m.verdicts[answer][would] = m.decisions.WithLabelValues(vedette.Verdict(answer).String(), vedette.Verdict(would).String())
-		}
+		reg.MustRegister(m.duplicates, m.refused, m.appends, m.entries)
 	}
 	return m
-}
-
-func (m *Metrics) decided(_ *vedette.Event, d *vedette.Decision) {
-	m.verdicts[d.Verdict][d.Would].Inc()
-	if d.Degraded != 0 {
-		for _, part := range d.Degraded.Names() {
-			m.degraded.WithLabelValues(part).Inc()
-		}
-	}
 }
 
 func (m *Metrics) appended(took time.Duration, frames [][]journal.Entry) {

@@ -657,7 +657,6 @@ func (s *Sequencer) decide(r *request, i int, missing vedette.Degraded, waited t
 	s.recent.add(key{a.Event.Tenant, a.Event.ID}, at, ref{f.fate, len(f.entries)})
 	f.entries = append(f.entries, journal.Entry{Position: at, Event: a.Event, Measures: measures, Decision: d})
 	f.answers = append(f.answers, answer{r, i})
-	s.deps.Metrics.decided(&a.Event, &d)
 	s.checkpoint(f, at)
 }
 
