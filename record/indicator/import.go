@@ -28,7 +28,8 @@ type ImportOptions struct {
 	Verdict    *vedette.Verdict // a person's word; nil: DefaultVerdict of the grade
 	Weight     *vedette.MilliBits
 	Format     string    // "stix", "misp", "csv", "list"; "": found out
-	At         time.Time // now; becomes known-from of what is new
+	At         time.Time // now: when this is recorded
+	KnownFrom  time.Time // since when this house knew it, of what is new; zero: At
 }
 
 // Refusal names a value that was not taken, and why.
@@ -87,6 +88,8 @@ func (im *Importer) Import(ctx context.Context, r io.Reader, name string, opts I
 		return rep, fmt.Errorf("indicator: import %s: no guard: %w", name, vedette.ErrInvalid)
 	case opts.At.IsZero():
 		return rep, fmt.Errorf("indicator: import %s: no time: %w", name, vedette.ErrInvalid)
+	case opts.KnownFrom.After(opts.At):
+		return rep, fmt.Errorf("indicator: import %s: known from %s is in the future: %w", name, opts.KnownFrom.Format(time.RFC3339), vedette.ErrInvalid)
 	case checkSource(opts.Source) != nil:
 		return rep, fmt.Errorf("indicator: import %s: %w", name, checkSource(opts.Source))
 	case !opts.ValidFrom.IsZero() && !opts.ValidUntil.IsZero() && !opts.ValidFrom.Before(opts.ValidUntil):
@@ -116,14 +119,13 @@ func checkSource(s string) error {
 }
 
 type importing struct {
-	im    *Importer
-	ctx   context.Context
-	opts  *ImportOptions
-	rep   *Report
-	in    []Indicator
-	kept  []Kept
-	gone  []Indicator
-	keyed int
+	im   *Importer
+	ctx  context.Context
+	opts *ImportOptions
+	rep  *Report
+	in   []Indicator
+	kept []Kept
+	gone []Indicator
 }
 
 func (run *importing) read(r io.Reader, name string) error {
@@ -271,7 +273,10 @@ func (run *importing) item(it *item) error {
 
 func (run *importing) fill(in *Indicator, it *item) {
 	o := run.opts
-	in.Source, in.Operator, in.Grade, in.KnownFrom = o.Source, it.operator, o.Grade, o.At
+	in.Source, in.Operator, in.Grade, in.KnownFrom = o.Source, it.operator, o.Grade, o.KnownFrom
+	if in.KnownFrom.IsZero() {
+		in.KnownFrom = o.At
+	}
 	if o.Operator != "" {
 		in.Operator = o.Operator
 	}

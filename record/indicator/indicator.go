@@ -40,7 +40,7 @@ type Indicator struct {
 
 // Admiralty is a source grade: reliability of the source A to F, credibility of the statement 1 to 6. The zero value is F6: neither can be judged.
 type Admiralty struct {
-	reliability, credibility uint8 // 1 to 6; 0 reads as 6
+	reliability, credibility uint8 // 1 to 5; 0 is 6, so that a grade has one form
 }
 
 // ParseAdmiralty reads "A1" to "F6", in either case. Its error wraps vedette.ErrInvalid.
@@ -49,7 +49,7 @@ func ParseAdmiralty(s string) (Admiralty, error) {
 	if len(u) != 2 || u[0] < 'A' || u[0] > 'F' || u[1] < '1' || u[1] > '6' {
 		return Admiralty{}, fmt.Errorf("indicator: grade %q: a letter A to F and a digit 1 to 6: %w", s, vedette.ErrInvalid)
 	}
-	return Admiralty{u[0] - 'A' + 1, u[1] - '0'}, nil
+	return Admiralty{(u[0] - 'A' + 1) % 6, (u[1] - '0') % 6}, nil
 }
 
 func (a Admiralty) known() (r, c uint8) {

@@ -162,11 +162,44 @@ func (t *table) find(k key) (from, to int) {
 
 func (t *table) bytes() int { return 16*cap(t.keys) + 4*cap(t.refs) + 4*cap(t.index) }
 
+// tokenTable finds tokens of one epoch and kind by their first 64 bits. Tokens are keyed, so nobody can look for two that agree; among ten
+// million indicators an honest token meets a stranger's once in 10^12 look-ups.
 type tokenTable struct {
 	epoch uint16
 	kind  vedette.TokenKind
-	table table
+	keys  []uint64
+	refs  []uint32 // numbers of indicators
+	index []uint32
+	shift uint
 }
+
+func (t *tokenTable) build() {
+	width := bits.Len64(uint64(len(t.keys)) / 8)
+	t.shift = 64 - uint(width)
+	t.index = make([]uint32, 1<<width+1)
+	i := 0
+	for b := range t.index {
+		for i < len(t.keys) && t.keys[i]>>t.shift < uint64(b) {
+			i++
+		}
+		t.index[b] = uint32(i)
+	}
+	t.index[len(t.index)-1] = uint32(len(t.keys))
+}
+
+func (t *tokenTable) find(k uint64) (from, to int) {
+	b := k >> t.shift
+	i, end := int(t.index[b]), int(t.index[b+1])
+	for i < end && t.keys[i] < k {
+		i++
+	}
+	for to = i; to < end && t.keys[to] == k; {
+		to++
+	}
+	return i, to
+}
+
+func (t *tokenTable) bytes() int { return 8*cap(t.keys) + 4*cap(t.refs) + 4*cap(t.index) }
 
 // anchor is the name under which the filters know a host: its registrable domain, or itself where there is none.
 func anchor(host, registrable string) string {
@@ -183,7 +216,7 @@ type draft struct {
 }
 
 type tokenDraft struct {
-	key key
+	key uint64
 	ord uint32
 }
 
@@ -331,9 +364,7 @@ func (b *builder) token(scope Scope, value, host, reg string, ord uint32) {
 	}
 }
 
-func tokenKey(t vedette.Token) key {
-	return key{binary.BigEndian.Uint64(t.Bytes[:8]), binary.BigEndian.Uint64(t.Bytes[8:])}
-}
+func tokenKey(t vedette.Token) uint64 { return binary.BigEndian.Uint64(t.Bytes[:8]) }
 
 func (b *builder) finish() (*Set, error) {
 	s := b.set
@@ -393,18 +424,18 @@ func (b *builder) finish() (*Set, error) {
 				d[i].ord = number[d[i].ord]
 			}
 			slices.SortFunc(d, func(x, y tokenDraft) int {
-				if c := x.key.compare(y.key); c != 0 {
+				if c := cmp.Compare(x.key, y.key); c != 0 {
 					return c
 				}
 				return cmp.Compare(x.ord, y.ord)
 			})
 			d = slices.Compact(d)
 			t := tokenTable{epoch: s.epochs[e], kind: vedette.TokenKind(kind)}
-			t.table.keys, t.table.refs = make([]key, len(d)), make([]uint32, len(d))
+			t.keys, t.refs = make([]uint64, len(d)), make([]uint32, len(d))
 			for i := range d {
-				t.table.keys[i], t.table.refs[i] = d[i].key, d[i].ord
+				t.keys[i], t.refs[i] = d[i].key, d[i].ord
 			}
-			t.table.build()
+			t.build()
 			s.tokens = append(s.tokens, t)
 			b.drafts[e][kind] = nil
 		}
@@ -520,7 +551,7 @@ func (s *Set) Bytes() int {
 	}
 	n := s.table.bytes() + 72*cap(s.rows)
 	for _, t := range s.tokens {
-		n += t.table.bytes()
+		n += t.bytes()
 	}
 	for _, f := range []*xorfilter.BinaryFuse8{s.hosts, s.paths, s.names} {
 		if f != nil {
@@ -679,8 +710,8 @@ func (s *Set) MatchTokens(l *vedette.Link, at time.Time, hindsight bool, dst []M
 			if tt.epoch != t.Epoch || tt.kind != t.Kind {
 				continue
 			}
-			for i, to := tt.table.find(tokenKey(t)); i < to; i++ {
-				n := tt.table.refs[i]
+			for i, to := tt.find(tokenKey(t)); i < to; i++ {
+				n := tt.refs[i]
 				if !slices.ContainsFunc(dst[start:], func(m Match) bool { return m.Number == n }) {
 					dst = s.one(n, now, hindsight, dst)
 				}

@@ -189,6 +189,33 @@ func TestAPublicSuffixByTwoPeoplesWordCoversAllBelow(t *testing.T) {
 	}
 }
 
+func TestNamesAreWrittenAndReadBackTheSame(t *testing.T) {
+	for sc := ScopeNone; sc <= ScopeDomain; sc++ {
+		var got Scope
+		b, _ := sc.MarshalText()
+		if err := got.UnmarshalText(b); err != nil || got != sc {
+			t.Errorf("scope %s is read back as %s, %v", b, got, err)
+		}
+	}
+	for _, r := range "ABCDEF" {
+		for _, c := range "123456" {
+			var got Admiralty
+			want := string([]rune{r, c})
+			if err := got.UnmarshalText([]byte(want)); err != nil || got.String() != want {
+				t.Errorf("grade %s is read back as %s, %v", want, got, err)
+			}
+		}
+	}
+	if f6, err := ParseAdmiralty("F6"); err != nil || f6 != (Admiralty{}) {
+		t.Errorf("F6 = %+v, %v, want the zero grade", f6, err)
+	}
+	for _, bad := range []string{"", "A", "G1", "A0", "A7", "A1x"} {
+		if _, err := ParseAdmiralty(bad); err == nil {
+			t.Errorf("ParseAdmiralty(%q): no error", bad)
+		}
+	}
+}
+
 func TestTheEmptyAndTheNilSetMatchNothing(t *testing.T) {
 	u := read(t, "https://bad.example/")
 	var none *Set
@@ -456,6 +483,25 @@ func TestASetHoldsAtMost32BytesForEachIndicator(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(s)
+}
+
+func TestTokensOfAnEpochCostAsMuchAgain(t *testing.T) {
+	const n = 100_000
+	bare, err := Build(many(n), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Build(many(n), maker{[]uint16{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d indicators: %.1f bytes each without tokens, %.1f more for one epoch; %+v", n, float64(bare.Bytes())/n, float64(s.Bytes()-bare.Bytes())/n, s.Coverage())
+	if c := s.Coverage(); c.Whole+c.Part+c.None != n {
+		t.Errorf("Coverage = %+v, want %d in all", c, n)
+	}
+	if s.Digest() == bare.Digest() {
+		t.Errorf("a set for other epochs has the same digest: it answers differently")
+	}
 }
 
 func BenchmarkMatch(b *testing.B) {
