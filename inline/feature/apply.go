@@ -82,8 +82,8 @@ func (m *Memory) remember(ev *vedette.Event, delivered bool, at journal.Position
 	s := sight{who: who, sec: p.sec, delivered: delivered}
 	_, s.sent = ev.Body.(*vedette.LinkSent)
 	_, s.reported = ev.Body.(*vedette.UserReported)
-	if p.n.to != nil {
-		s.to = item(recipient(p.t, p.n.to))
+	if !p.to.isZero() {
+		s.to = item(p.to)
 	}
 	for i := range p.links {
 		q := &p.link[i]
@@ -153,7 +153,7 @@ func (m *Memory) act(ev *vedette.Event, p *plan, delivered bool) {
 	// The account may be too old to be taken in while its pairs are not: each table has its own buckets.
 	if !p.pair.key.isZero() {
 		if a != nil {
-			h := item(recipient(p.t, p.n.to))
+			h := item(p.to)
 			week := spanWeek.since(hour, a.hour)
 			a.contacts.add(h, week)
 			if m.pairs.find(&p.pair.place) < 0 {

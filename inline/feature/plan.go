@@ -12,11 +12,15 @@ type plan struct {
 	links []vedette.Link
 
 	actor, pair, back, device, network spot
+	to                                 key
 	link                               [vedette.MaxLinks]linkPlan
 	asked                              uint64
 }
 
-type linkPlan struct{ domain, host, url, sent spot }
+type linkPlan struct {
+	domain, host, url, sent spot
+	by                      key // the actor that sent was laid out for
+}
 
 // spot is a place, and the number of the slot that was found there; less than 0: none.
 type spot struct {
@@ -24,7 +28,8 @@ type spot struct {
 	slot int
 }
 
-// lay finds out where an event's keys stand. Keys that it does not name stay zero.
+// lay finds out where an event's keys stand. Keys that it does not name are zero. What is asked of the same key as before is not computed again:
+// an event is applied right after it was measured.
 func (m *Memory) lay(ev *vedette.Event) *plan {
 	p := &m.plan
 	p.links = ev.Links()
@@ -34,46 +39,73 @@ func (m *Memory) lay(ev *vedette.Event) *plan {
 	p.n = names(ev)
 	p.t, p.sec = m.in(ev.Tenant), seconds(ev.At)
 	p.hour = p.sec / 3600
-	p.actor.key, p.pair.key, p.back.key, p.device.key, p.network.key = key{}, key{}, key{}, key{}, key{}
+
+	var actor, to, device, network key
 	if !ev.Actor.IsZero() {
-		p.actor.place = m.account(of(p.t, [16]byte(ev.Actor)))
-		if p.n.to != nil {
-			to := recipient(p.t, p.n.to)
-			p.pair.place = ownedBy(&p.actor.place, join(p.actor.key, to), m.pairs.buckets)
+		actor = of(p.t, [16]byte(ev.Actor))
+	}
+	if p.n.to != nil {
+		to = recipient(p.t, p.n.to)
+	}
+	if !p.n.device.IsZero() {
+		device = of(p.t, [16]byte(p.n.device))
+	}
+	if !p.n.network.IsZero() {
+		network = of(p.t, [16]byte(p.n.network))
+	}
+	another := p.actor.key != actor
+	if another {
+		p.actor.place = m.account(actor)
+	}
+	if another || p.to != to {
+		p.to, p.pair.key, p.back.key = to, key{}, key{}
+		if !to.isZero() && !actor.isZero() {
+			p.pair.place = ownedBy(&p.actor.place, join(actor, to), m.pairs.buckets)
 			if !p.n.to.Account.IsZero() {
 				r := m.account(to)
-				p.back.place = ownedBy(&r, join(to, p.actor.key), m.pairs.buckets)
+				p.back.place = ownedBy(&r, join(to, actor), m.pairs.buckets)
 			}
 		}
 	}
-	if !p.n.device.IsZero() {
-		p.device.place = own(of(p.t, [16]byte(p.n.device)), m.segments, m.devices.buckets)
+	if p.device.key != device {
+		p.device.place = own(device, m.segments, m.devices.buckets)
 	}
-	if !p.n.network.IsZero() {
-		p.network.place = own(of(p.t, [16]byte(p.n.network)), m.segments, m.networks.buckets)
+	if p.network.key != network {
+		p.network.place = own(network, m.segments, m.networks.buckets)
 	}
 	for i := range p.links {
 		l, q := &p.links[i], &p.link[i]
-		q.domain.key, q.host.key, q.url.key, q.sent.key = key{}, key{}, key{}, key{}
+		var domain, host, url key
 		if !l.Domain.IsZero() {
-			q.domain.place = own(of(p.t, l.Domain.Bytes), m.segments, m.domains.buckets)
-			if !p.actor.key.isZero() {
-				q.sent.place = ownedBy(&p.actor.place, join(p.actor.key, q.domain.key), m.senderDomains.buckets)
-			}
+			domain = of(p.t, l.Domain.Bytes)
 		}
 		if !l.Host.IsZero() {
-			q.host.place = own(of(p.t, l.Host.Bytes), m.segments, m.hosts.buckets)
+			host = of(p.t, l.Host.Bytes)
 		}
 		if !l.URL.IsZero() {
-			q.url.place = own(of(p.t, l.URL.Bytes), m.segments, m.urls.buckets)
+			url = of(p.t, l.URL.Bytes)
+		}
+		if q.by != actor || q.domain.key != domain {
+			q.by, q.sent.key = actor, key{}
+			q.domain.place = own(domain, m.segments, m.domains.buckets)
+			if !actor.isZero() && !domain.isZero() {
+				q.sent.place = ownedBy(&p.actor.place, join(actor, domain), m.senderDomains.buckets)
+			}
+		}
+		if q.host.key != host {
+			q.host.place = own(host, m.segments, m.hosts.buckets)
+		}
+		if q.url.key != url {
+			q.url.place = own(url, m.segments, m.urls.buckets)
 		}
 	}
 	return p
 }
 
-// fetch brings near what the plan needs, in two rounds: the buckets' lines, then the slots that they point to.
+// fetch brings near what the plan needs: first the buckets' lines, then the slots that their tags point to, and only then are keys compared.
+// The first two rounds have no branch that hangs on what they load, so the machine need not wait in the middle of them. A key that is not named
+// has the place of an earlier event, or bucket 0: asking for it costs less than finding out.
 func (m *Memory) fetch(p *plan) {
-	// A key that is not named has the place of an earlier event, or none: bucket 0. Asking for it costs less than finding out.
 	sum := m.accounts.lines[p.actor.bucket].tag[0] + m.pairs.lines[p.pair.bucket].tag[0] + m.pairs.lines[p.back.bucket].tag[0]
 	for i := range p.links {
 		q := &p.link[i]
@@ -81,28 +113,38 @@ func (m *Memory) fetch(p *plan) {
 			m.senderDomains.lines[q.sent.bucket].tag[0]
 	}
 	all := uint64(sum)
-	if p.actor.slot = m.accounts.look(&p.actor.place); p.actor.slot >= 0 {
-		// The record is larger than a line; each of its lines is asked for.
-		a := &m.accounts.slots[p.actor.slot].val
-		all += a.contacts[0] + a.strangers[0] + a.newcomers[0] + a.devices[0] + a.reporters[0] + uint64(a.links[0]) + uint64(a.messages[0]) + uint64(a.hour)
-	}
-	p.pair.slot, p.back.slot = m.pairs.look(&p.pair.place), m.pairs.look(&p.back.place)
-	p.device.slot = m.devices.look(&p.device.place)
-	p.network.slot = m.networks.look(&p.network.place)
+
+	a := m.accounts.hint(&p.actor.place) // larger than a line: each of its lines is asked for
+	v := &a.val
+	all += v.contacts[0] + v.strangers[0] + v.newcomers[0] + v.devices[0] + v.reporters[0] + uint64(v.links[0]) + uint64(v.lookups[0]) + v.device.lo + a.key.hi
+	all += m.pairs.hint(&p.pair.place).key.lo + m.pairs.hint(&p.back.place).key.lo
 	for i := range p.links {
 		q := &p.link[i]
-		if q.domain.slot = m.domains.look(&q.domain.place); q.domain.slot >= 0 {
-			d := &m.domains.slots[q.domain.slot].val
-			all += d.people.regs[0] + d.recipients.regs[0] + d.reporters[0] + uint64(d.hour)
-		}
-		if q.host.slot = m.hosts.look(&q.host.place); q.host.slot >= 0 {
-			h := &m.hosts.slots[q.host.slot].val
-			all += h.people.regs[0] + uint64(h.people.gone)
-		}
-		q.url.slot = m.urls.look(&q.url.place)
-		q.sent.slot = m.senderDomains.look(&q.sent.place)
+		d, h := m.domains.hint(&q.domain.place), m.hosts.hint(&q.host.place)
+		all += d.val.people.regs[0] + d.val.recipients.regs[0] + d.val.reporters[0] + uint64(d.val.sends[7]) + d.key.hi
+		all += h.val.people.regs[0] + h.key.hi
+		all += m.urls.hint(&q.url.place).key.lo + m.senderDomains.hint(&q.sent.place).key.lo
 	}
 	p.asked = all
+
+	p.actor.slot, p.pair.slot, p.back.slot = m.accounts.look(&p.actor.place), m.pairs.look(&p.pair.place), m.pairs.look(&p.back.place)
+	p.device.slot, p.network.slot = m.devices.look(&p.device.place), m.networks.look(&p.network.place)
+	for i := range p.links {
+		q := &p.link[i]
+		q.domain.slot, q.host.slot = m.domains.look(&q.domain.place), m.hosts.look(&q.host.place)
+		q.url.slot, q.sent.slot = m.urls.look(&q.url.place), m.senderDomains.look(&q.sent.place)
+	}
+}
+
+// hint returns the slot in which a key most likely is, if it is anywhere.
+func (t *table[V]) hint(p *place) *slot[V] {
+	w := 0
+	for i, tag := range &t.lines[p.bucket].tag {
+		if tag == p.tag {
+			w = i
+		}
+	}
+	return &t.slots[int(p.bucket)*ways+w]
 }
 
 // look returns the number of a key's slot, or -1, also when no key is named.
