@@ -250,15 +250,14 @@ func (b *batch) decode(text []byte, s Sealer, v *access.Visitor) (dec Decoded, e
 // decide gives lines to the gate in their order, as many at a time as have come, and puts out a result for each.
 func (b *batch) decide() {
 	var (
-		items    []item
-		arrivals []sequence.Arrival
-		text     []byte
+		items []item
+		text  []byte
 	)
 	for {
 		if items = b.lines.get(items[:0], chunk); len(items) == 0 {
 			return
 		}
-		arrivals = arrivals[:0]
+		arrivals := make([]sequence.Arrival, 0, len(items)) // the gate's own once submitted: never used again
 		for i := range items {
 			if items[i].err == nil {
 				arrivals = append(arrivals, items[i].dec.Arrival)
@@ -289,8 +288,7 @@ func (b *batch) decide() {
 			text = append(text, '}', '\n')
 		}
 		b.results.put(text)
-		clear(items)    // a raw id lives no longer than its answer
-		clear(arrivals) // nor does a link's text
+		clear(items) // a raw id lives no longer than its answer
 	}
 }
 
@@ -301,7 +299,7 @@ func (b *batch) gate(as []sequence.Arrival) []sequence.Outcome {
 	}
 	d := b.d
 	n := min(int64(len(as)), int64(d.cfg.Pending/2)) // a chunk larger than the batches' whole share takes all of it
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.r.Context()), d.cfg.Limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.r.Context()), d.cfg.BatchLimit)
 	err := d.bulk.Acquire(ctx, n)
 	cancel()
 	if err != nil {
@@ -312,7 +310,7 @@ func (b *batch) gate(as []sequence.Arrival) []sequence.Outcome {
 		d.metrics.pending.Sub(float64(len(as)))
 		d.bulk.Release(n)
 	}()
-	return d.submit(b.r, as)
+	return d.submit(b.r, as, d.cfg.BatchLimit)
 }
 
 func (b *batch) problem(text []byte, line int, err error) []byte {

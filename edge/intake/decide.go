@@ -62,7 +62,7 @@ func (d *Door) Decide(w http.ResponseWriter, r *http.Request) {
 	}
 	d.metrics.pending.Inc()
 	one := [1]sequence.Arrival{dec.Arrival}
-	out := d.submit(r, one[:])[0]
+	out := d.submit(r, one[:], d.cfg.Limit)[0]
 	d.metrics.pending.Dec()
 	d.single.Release(1)
 	if d.now().Sub(began) > d.cfg.Budget {
@@ -102,10 +102,10 @@ func (d *Door) options(v *access.Visitor, now time.Time) DecodeOptions {
 	return DecodeOptions{Tenant: v.Tenant, Platform: v.Platform, Source: vedette.SourceHTTP, Now: now, MaxAge: d.cfg.MaxAge, Dropped: &d.dropped}
 }
 
-// submit waits until the arrivals are durable, at most for Config.Limit. A sender who hangs up does not stop it: nobody probes for free.
-// What breaks in the gate is every arrival's fault.
-func (d *Door) submit(r *http.Request, as []sequence.Arrival) (out []sequence.Outcome) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), d.cfg.Limit)
+// submit waits until the arrivals are durable, at most for limit. A sender who hangs up does not stop it: nobody probes for free.
+// What breaks in the gate is every arrival's fault. The slice is the gate's from now on: when the limit ends the waiting, it still works on it.
+func (d *Door) submit(r *http.Request, as []sequence.Arrival, limit time.Duration) (out []sequence.Outcome) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
 	defer cancel()
 	if d.tracer != nil {
 		var span trace.Span

@@ -41,6 +41,8 @@ type Config struct {
 	Budget time.Duration
 	// Limit is when we stop waiting for the journal and say that there is no verdict. Default 500ms; Budget to 30s.
 	Limit time.Duration
+	// BatchLimit is the same for a chunk of a batch, where nobody waits, and for its waiting for room in the queue. Default 10s; Limit to 5m.
+	BatchLimit time.Duration
 	// MaxAge is how old an event may be. Default 168h; 1h to 8760h.
 	MaxAge time.Duration
 	// Pending is how many events may wait for their answer at once. More are refused. Half of it is kept for single events, whose
@@ -62,6 +64,7 @@ func (c Config) withDefaults() Config {
 	}
 	or(&c.Budget, 20*time.Millisecond)
 	or(&c.Limit, 500*time.Millisecond)
+	or(&c.BatchLimit, 10*time.Second)
 	or(&c.MaxAge, 168*time.Hour)
 	or(&c.ReadTimeout, 10*time.Second)
 	or(&c.BatchTimeout, 5*time.Minute)
@@ -81,6 +84,7 @@ func (c Config) Validate() error {
 	}{
 		{"budget", c.Budget, time.Millisecond, time.Second},
 		{"limit", c.Limit, c.Budget, 30 * time.Second},
+		{"batch_limit", c.BatchLimit, c.Limit, 5 * time.Minute},
 		{"max_age", c.MaxAge, time.Hour, 8760 * time.Hour},
 		{"read_timeout", c.ReadTimeout, 10 * time.Millisecond, 5 * time.Minute},
 		{"batch_timeout", c.BatchTimeout, c.ReadTimeout, time.Hour},

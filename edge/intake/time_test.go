@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,38 @@ func TestNobodyWaitsLongerThanTheLimit(t *testing.T) {
 	})
 }
 
+// A gate that gave no answer in time still works on what it was given, so the door must not use that memory again.
+func TestWhatWasSubmittedIsNotTouchedAgain(t *testing.T) {
+	h := open(t, Config{})
+	var mu sync.Mutex
+	var held [][]sequence.Arrival
+	h.gate.before = func(as []sequence.Arrival) error {
+		mu.Lock()
+		defer mu.Unlock()
+		held = append(held, as)
+		return context.DeadlineExceeded
+	}
+	var body strings.Builder
+	for i := range 3 * chunk {
+		body.WriteString(nth(i) + "\n")
+	}
+	h.post("/v1/events", body.String())
+	h.post("/v1/decide", nth(3*chunk))
+	h.post("/v1/decide", nth(3*chunk+1))
+	i := 0
+	for _, as := range held {
+		for j := range as {
+			if want := h.seal.EventID("e" + strconv.Itoa(i)); as[j].Event.ID != want {
+				t.Fatalf("event %d of those that the gate still holds was changed", i)
+			}
+			i++
+		}
+	}
+	if i != 3*chunk+2 {
+		t.Errorf("the gate holds %d events, want %d", i, 3*chunk+2)
+	}
+}
+
 // A hung-up sender's event is decided and kept all the same.
 func TestHangingUpStopsNothing(t *testing.T) {
 	h := open(t, Config{})
@@ -67,7 +100,7 @@ func TestBatchesWaitForRoomAndSingleEventsDoNotWaitForBatches(t *testing.T) {
 		if w := h.post("/v1/decide", example); w.Code != 200 {
 			t.Errorf("a single event beside batches that wait: %d, want 200", w.Code)
 		}
-		time.Sleep(time.Second) // the bubble's: the second batch has given up
+		time.Sleep(time.Minute) // the bubble's: the second batch has given up
 		close(release)
 		wg.Wait()
 		if got, want := told(resultsOf(t, first.Body.String())), "1:200 2:200"; got != want {
