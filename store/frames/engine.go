@@ -66,6 +66,14 @@ func openEngine(dir string, fsys vfs.FS, opts Options) (*engine, error) {
 			},
 		},
 	}
+	// A file holds keys of one kind, and ids of one day. Frames come in order, so a file of frames overlaps no other and moves down the
+	// levels without being written again; a day's ids go with their files.
+	po.Experimental.SpanPolicyFunc = func(start []byte) (pebble.SpanPolicy, []byte, error) {
+		if start[0] == idKey && len(start) >= 5 {
+			return pebble.SpanPolicy{}, appendDay(nil, idKey, dayOf(start)+1), nil
+		}
+		return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
+	}
 	po.TargetFileSizes[0] = 8 << 20
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)

@@ -39,7 +39,7 @@ type Options struct {
 	// CacheBytes is how much of the store is kept in memory for reading. Default 64 MiB.
 	CacheBytes int64
 	// MemTableBytes is how much is gathered in memory before it is written out in order; a restart reads up to four of these again.
-	// Default 32 MiB.
+	// Default 16 MiB.
 	MemTableBytes uint64
 	// ReserveBytes is how much room the disk must have left before an append: below it appends are refused while the store can still tidy
 	// up, rather than when it fails. Default 128 MiB; negative: none. Where the file system does not tell its room it is not asked.
@@ -131,7 +131,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 		opts.CacheBytes = 64 << 20
 	}
 	if opts.MemTableBytes == 0 {
-		opts.MemTableBytes = 32 << 20
+		opts.MemTableBytes = 16 << 20
 	}
 	if opts.ReserveBytes == 0 {
 		opts.ReserveBytes = 128 << 20
@@ -523,11 +523,21 @@ func (j *Journal) Find(ctx context.Context, tenant vedette.Tenant, id vedette.Ev
 			return fmt.Errorf("frames: frame %d: %w: %w", at.Frame, journal.ErrDamaged, err)
 		}
 		defer closer.Close()
+		h, err := checkHeader(data, at.Frame, j.opts.Partition)
+		if err != nil {
+			return err
+		}
+		if int(at.Index) >= h.Count {
+			return &journal.Damage{Frame: at.Frame, Offset: 10, What: fmt.Sprintf("entry %d is not there", at.Index)}
+		}
 		var d journal.Decoder
 		if found, err = d.ReadEntry(data, int(at.Index)); err != nil {
 			return err
 		}
-		if found.Event.ID != id || found.Event.Tenant != tenant || !journal.Same(found.Event.Seen, seen) {
+		if found.Event.ID != id || found.Event.Tenant != tenant {
+			return &journal.Damage{Frame: at.Frame, What: fmt.Sprintf("entry %d is another event than its index says", at.Index)}
+		}
+		if !journal.Same(found.Event.Seen, seen) {
 			return journal.Missing(tenant, id)
 		}
 		return nil

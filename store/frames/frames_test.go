@@ -1,6 +1,7 @@
 package frames_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -37,4 +38,13 @@ func open(t testing.TB, dir string, opts frames.Options) *frames.Journal {
 		}
 	})
 	return j
+}
+
+type counter struct{ n int }
+
+func (c *counter) Name() string { return "counter" }
+
+func (c *counter) Follow(_ context.Context, entries []journal.Entry) error {
+	c.n += len(entries)
+	return nil
 }
