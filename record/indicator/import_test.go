@@ -72,18 +72,30 @@ func TestTablesAreReadByTheirHeaders(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		{"a type and a value", "type,value,comment\ndomain,bad.example,x\nmd5,d41d8cd98f00b204e9800998ecf8427e,\nurl,hxxp://bad[.]example/x,\ndomain|ip,a.example|192.0.2.1,\nip-dst|port,192.0.2.2|81,\n",
-			[]string{"domain bad.example", "url bad.example/x", "domain a.example", "host 192.0.2.1", "host 192.0.2.2:81", "kept hash 1"}},
-		{"a column for each type, semicolons", "Domain;IP_Address;MD5\nbad.example;192.0.2.1;\n;;d41d8cd98f00b204e9800998ecf8427e\n",
-			[]string{"domain bad.example", "host 192.0.2.1", "kept hash 1"}},
-		{"a type that disagrees with the value", "type,value\nip,bad.example\ndomain,192.0.2.1\ndomain,https://bad.example/a\nmd5,bad.example\n",
-			[]string{"host bad.example", "host 192.0.2.1", "url bad.example/a", "kept hash 1"}},
-		{"quotes, line ends inside them, and a quote never closed", "type,value,note\ndomain,\"a.example\",\"two\nlines \"\"here\"\"\"\ndomain,\"b.example,x\ndomain,c.example,\n",
-			[]string{"domain a.example", "domain c.example", "refused line 4: a quote that is never closed"}},
-		{"no header", "bad.example,some words\nd41d8cd98f00b204e9800998ecf8427e,other.example\nnothing,here\n",
-			[]string{"domain bad.example", "domain other.example", "kept hash 1", "refused line 3: no cell of the row is a host, an address or a URL"}},
-		{"short rows and empty values", "type,value\ndomain\ndomain,\n,\n\ndomain,bad.example\n",
-			[]string{"domain bad.example", "refused line 2: the row has no value", "refused line 3: the row has no value"}},
+		{
+			"a type and a value", "type,value,comment\ndomain,bad.example,x\nmd5,d41d8cd98f00b204e9800998ecf8427e,\nurl,hxxp://bad[.]example/x,\ndomain|ip,a.example|192.0.2.1,\nip-dst|port,192.0.2.2|81,\n",
+			[]string{"domain bad.example", "url bad.example/x", "domain a.example", "host 192.0.2.1", "host 192.0.2.2:81", "kept hash 1"},
+		},
+		{
+			"a column for each type, semicolons", "Domain;IP_Address;MD5\nbad.example;192.0.2.1;\n;;d41d8cd98f00b204e9800998ecf8427e\n",
+			[]string{"domain bad.example", "host 192.0.2.1", "kept hash 1"},
+		},
+		{
+			"a type that disagrees with the value", "type,value\nip,bad.example\ndomain,192.0.2.1\ndomain,https://bad.example/a\nmd5,bad.example\n",
+			[]string{"host bad.example", "host 192.0.2.1", "url bad.example/a", "kept hash 1"},
+		},
+		{
+			"quotes, line ends inside them, and a quote never closed", "type,value,note\ndomain,\"a.example\",\"two\nlines \"\"here\"\"\"\ndomain,\"b.example,x\ndomain,c.example,\n",
+			[]string{"domain a.example", "domain c.example", "refused line 4: a quote that is never closed"},
+		},
+		{
+			"no header", "bad.example,some words\nd41d8cd98f00b204e9800998ecf8427e,other.example\nnothing,here\n",
+			[]string{"domain bad.example", "domain other.example", "kept hash 1", "refused line 3: no cell of the row is a host, an address or a URL"},
+		},
+		{
+			"short rows and empty values", "type,value\ndomain\ndomain,\n,\n\ndomain,bad.example\n",
+			[]string{"domain bad.example", "refused line 2: the row has no value", "refused line 3: the row has no value"},
+		},
 		{"references alone are kept as such", "title,link\nx,https://news.example/a\n", []string{"kept reference 1"}},
 		{"an end that is no date", "type,value,valid_until\ndomain,bad.example,soon\n", []string{"refused line 2: its end \"soon\" is no date"}},
 	} {

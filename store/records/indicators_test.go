@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vedette"
+	"vedette/internal/corpus"
 	"vedette/record/indicator"
 )
 
@@ -176,6 +177,48 @@ func TestTheStoreRefusesToWorkAfterItsContextEnds(t *testing.T) {
 	}
 	if got := names(t, s.Known(t.Context(), time.Time{})); len(got) != 0 {
 		t.Errorf("after it Known = %v, want nothing", got)
+	}
+}
+
+func TestImportingAFileAgainAddsNothing(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	im := indicator.Importer{Store: s, Guard: indicator.NewGuard()}
+	for i, want := range []int{336, 0} {
+		f, err := os.Open(corpus.Path(t, "indicators", "amnesty", "2021-12-16_cytrox", "cytrox.stix2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := im.Import(ctx, f, "cytrox.stix2", indicator.ImportOptions{Source: "amnesty", At: day.AddDate(0, 0, i)})
+		if err != nil || rep.Taken != 336 || rep.Added != want || rep.Changed != 0 {
+			t.Errorf("import %d: taken %d, added %d, changed %d, %v, want 336, %d, 0", i+1, rep.Taken, rep.Added, rep.Changed, err, want)
+		}
+		_ = f.Close()
+	}
+	if n, err := s.CountKept(ctx); err != nil || n["file"] != 6 || n["configuration-profile"] != 1 {
+		t.Errorf("CountKept = %v, %v, want 6 files and a profile", n, err)
+	}
+}
+
+func TestWhatItsSourceTakesBackIsRevoked(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	im := indicator.Importer{Store: s, Guard: indicator.NewGuard()}
+	const text = `{"type":"bundle","id":"b","objects":[{"type":"indicator","id":"indicator--1","pattern":"[domain-name:value='bad.example']","revoked":%t}]}`
+	for i, revoked := range []bool{false, true, true, false} {
+		if _, err := im.Import(ctx, strings.NewReader(fmt.Sprintf(text, revoked)), "x.json", indicator.ImportOptions{Source: "desk", At: day.AddDate(0, 0, i)}); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"bad.example allow"}
+		if revoked {
+			want = nil
+		}
+		if d := cmp.Diff(want, names(t, s.Known(ctx, time.Time{}))); d != "" {
+			t.Errorf("after import %d Known differs (-want +got):\n%s", i+1, d)
+		}
+	}
+	in := indicator.Indicator{Value: "bad.example", Scope: indicator.ScopeDomain, Source: "desk"}
+	vs, err := s.History(ctx, in.Key())
+	if err != nil || len(vs) != 3 || !vs[2].KnownFrom.Equal(day.AddDate(0, 0, 3)) {
+		t.Errorf("History = %+v, %v, want added, revoked, added anew", vs, err)
 	}
 }
 
