@@ -12,6 +12,7 @@ import (
 
 	"vedette"
 	"vedette/internal/corpus"
+	"vedette/link"
 )
 
 var now = time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)
@@ -118,4 +119,52 @@ func TestEveryRealFileLoadsWithoutLoss(t *testing.T) {
 	}
 	slices.Sort(lines)
 	t.Logf("refused, one by one:\n%s", strings.Join(lines, "\n"))
+}
+
+// TestEveryRealIndicatorIsFoundInEverySpelling tries what slips past glob matching.
+func TestEveryRealIndicatorIsFoundInEverySpelling(t *testing.T) {
+	root, files := indicatorFiles(t)
+	var list []Indicator
+	for _, rel := range files {
+		importFile(t, &Importer{Guard: NewGuard(), Each: func(in *Indicator) { list = append(list, *in) }}, filepath.Join(root, rel), sourceOf(rel))
+	}
+	s := build(t, nil, list...)
+	tried := 0
+	for _, in := range list {
+		host, rest := cutHost(in.Value)
+		name, port := hostOf(in.Value), ""
+		if len(name) != len(host) {
+			port = host[len(name):]
+		}
+		if rest == "" && in.Scope != ScopeURL {
+			rest = "/some/Path?q=1"
+		}
+		_, isAddress := address(name)
+		spellings := []string{
+			"https://" + name + port + rest, "http://" + name + port + rest, "HTTPS://" + strings.ToUpper(name) + port + rest, name + port + rest,
+			"https://user@" + name + port + rest, "https://user:word@" + name + port + rest + "#part", "https://" + name[:1] + "\u00ad" + name[1:] + port + rest,
+		}
+		if port == "" {
+			spellings = append(spellings, "https://"+name+":8443"+rest)
+		}
+		if !isAddress {
+			spellings = append(spellings, "https://www."+name+port+rest, "https://"+name+"."+port+rest, "https://%"+fmt.Sprintf("%02x", name[0])+name[1:]+port+rest,
+				"https://"+strings.ReplaceAll(name, ".", "。")+port+rest)
+		}
+		if in.Scope == ScopeDomain {
+			spellings = append(spellings, "https://a.b.c."+name+rest)
+		}
+		for _, raw := range spellings {
+			u, err := link.Parse(raw)
+			if err != nil {
+				t.Errorf("link.Parse(%q) = %v", raw, err)
+				continue
+			}
+			tried++
+			if len(s.Match(&u, now, false, nil)) == 0 {
+				t.Errorf("%s %s is not found as %q (%s)", in.Scope, in.Value, raw, u.Canonical())
+			}
+		}
+	}
+	t.Logf("%d indicators, %d spellings found", len(list), tried)
 }
