@@ -86,7 +86,7 @@ type media struct {
 	Schema   schema
 	Examples ordered[struct {
 		Summary string
-		Value   any
+		Value   yaml.Node
 	}]
 }
 
@@ -200,13 +200,50 @@ func inCode(s string) template.HTML {
 	return template.HTML(b.String())
 }
 
-func asJSON(v any) (string, error) {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(v)
-	return strings.TrimSpace(buf.String()), err
+// asJSON writes an example as JSON, its fields in the file's order.
+func asJSON(n yaml.Node) (string, error) {
+	var compact, out bytes.Buffer
+	if err := writeJSON(&compact, &n); err != nil {
+		return "", err
+	}
+	err := json.Indent(&out, compact.Bytes(), "", "  ")
+	return out.String(), err
+}
+
+func writeJSON(w *bytes.Buffer, n *yaml.Node) error {
+	open, shut := byte('['), byte(']')
+	switch n.Kind {
+	case yaml.MappingNode:
+		open, shut = '{', '}'
+	case yaml.SequenceNode:
+	default:
+		if n.Tag == "!!float" { // as it is written: 20.0 stays 20.0
+			w.WriteString(n.Value)
+			return nil
+		}
+		var v any
+		if err := n.Decode(&v); err != nil {
+			return err
+		}
+		b, err := json.Marshal(v)
+		w.Write(b)
+		return err
+	}
+	w.WriteByte(open)
+	for i, c := range n.Content {
+		switch {
+		case i == 0:
+		case open == '{' && i%2 == 1:
+			w.WriteByte(':')
+		default:
+			w.WriteByte(',')
+		}
+		if err := writeJSON(w, c); err != nil {
+			return err
+		}
+	}
+	w.WriteByte(shut)
+	return nil
 }
 
 func last(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }

@@ -721,7 +721,14 @@ func TestHealthAndPages(t *testing.T) {
 			t.Errorf("/docs does not name %s", k)
 		}
 	}
-	for _, row := range []string{`id="problem-invalid"`, `id="problem-unavailable"`, `id="schema-Event"`, `id="decide"`} {
+	rows := []string{`id="schema-Event"`, `id="decide"`, `&#34;bits&#34;: 20.0`}
+	for _, k := range []api.ProblemKind{
+		api.ProblemKindBusy, api.ProblemKindConflict, api.ProblemKindFault, api.ProblemKindForbidden, api.ProblemKindInvalid, api.ProblemKindMediaType, api.ProblemKindMethod, api.ProblemKindNoKey, api.ProblemKindNotAcceptable, api.ProblemKindNotFound,
+		api.ProblemKindTooLarge, api.ProblemKindTooSlow, api.ProblemKindUnavailable,
+	} {
+		rows = append(rows, `id="problem-`+string(k)+`"`) // a problem's type leads here
+	}
+	for _, row := range rows {
 		if strings.Count(page, row) != 1 {
 			t.Errorf("/docs has %d of %s, want 1", strings.Count(page, row), row)
 		}

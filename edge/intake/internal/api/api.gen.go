@@ -755,6 +755,9 @@ type Invalid = Problem
 // MediaType RFC 9457.
 type MediaType = Problem
 
+// Method RFC 9457.
+type Method = Problem
+
 // NoKey RFC 9457.
 type NoKey = Problem
 
