@@ -1,7 +1,6 @@
 package authority
 
 import (
-	"encoding/base32"
 	"fmt"
 	"strings"
 	"time"
@@ -86,6 +85,3 @@ func (m *Machine) Live(at time.Time) error {
 	}
 	return nil
 }
-
-// The alphabet of all written ids: no i, l, o, u.
-var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -56,12 +56,10 @@ func (v *Vault) setRisk(ctx context.Context, tenant vedette.Tenant, raw string, 
 	if err := v.Sync(ctx); err != nil {
 		return err
 	}
-	select {
-	case <-v.flush:
-	case <-ctx.Done():
-		return fmt.Errorf("vault: enrol: %w", ctx.Err())
+	if err := take(ctx, v.shreds); err != nil {
+		return err
 	}
-	defer func() { v.flush <- struct{}{} }()
+	defer func() { v.shreds <- struct{}{} }()
 	if err := s.setRisk(ctx, account, change); err != nil {
 		return err
 	}

@@ -39,14 +39,16 @@ func (v *Vault) Erase(ctx context.Context, permit authority.Permit, tenant vedet
 	if err != nil {
 		return Erased{}, err
 	}
-	// With the token nobody else writes: nothing pending can reach the store behind our back.
-	select {
-	case <-v.flush:
-	case <-ctx.Done():
-		return Erased{}, fmt.Errorf("vault: erase: %w", ctx.Err())
+	if err := take(ctx, v.shreds); err != nil {
+		return Erased{}, err
 	}
-	defer func() { v.flush <- struct{}{} }()
+	defer func() { v.shreds <- struct{}{} }()
+	// With this token nobody else writes: nothing pending can reach the store behind our back.
+	if err := take(ctx, v.flush); err != nil {
+		return Erased{}, err
+	}
 	e, err := s.erase(ctx, kind, name)
+	v.flush <- struct{}{}
 	if err != nil {
 		return Erased{}, err
 	}

@@ -39,6 +39,7 @@ type Vault struct {
 	issued atomic.Uint64 // surrogates issued since the start
 	synced atomic.Uint64 // of those, how many are surely durable
 	flush  chan struct{} // holds one token: who has it may write what is pending
+	shreds chan struct{} // holds one token: who has it may delete, and takes the mark away when all is shredded. Taken before flush.
 
 	mu      sync.Mutex
 	sealers map[vedette.Tenant]*Sealer
@@ -67,7 +68,9 @@ func Open(store Store, keys Keys, options ...Option) (*Vault, error) {
 	for _, o := range options {
 		o(v)
 	}
+	v.shreds = make(chan struct{}, 1)
 	v.flush <- struct{}{}
+	v.shreds <- struct{}{}
 	ctx := context.Background()
 	h := hmac.New(sha256.New, keys.derive("", "check"))
 	h.Write([]byte("vedette vault 1"))
@@ -129,16 +132,24 @@ func (v *Vault) Sync(ctx context.Context) error {
 	if v.synced.Load() >= want {
 		return nil
 	}
-	select {
-	case <-v.flush:
-	case <-ctx.Done():
-		return fmt.Errorf("vault: sync: %w", ctx.Err())
+	if err := take(ctx, v.flush); err != nil {
+		return err
 	}
 	defer func() { v.flush <- struct{}{} }()
 	if v.synced.Load() >= want { // somebody else's write took ours with it
 		return nil
 	}
 	return v.syncLocked(ctx)
+}
+
+// take takes a token, or returns ctx's error.
+func take(ctx context.Context, c chan struct{}) error {
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("vault: %w", ctx.Err())
+	}
 }
 
 // syncLocked writes what is pending. The caller holds the flush token.

@@ -166,32 +166,42 @@ func (s *Store) Apply(_ context.Context, changes []vault.Change) error {
 }
 
 // Shred implements vault.Store. It flushes and compacts what holds the keys, which drops the old tables and logs, and opens the database anew,
-// which drops the old manifests: these name the first and last key of every table. Readers wait meanwhile, some tens of milliseconds.
+// which drops the old manifests: these name the first and last key of every table. Others wait only while it is opened, some tens of milliseconds.
 func (s *Store) Shred(ctx context.Context, keys ...[]byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.db == nil {
-		return errClosed
+	if err := s.compact(ctx, keys); err != nil {
+		return fmt.Errorf("surrogates: shred: %w: %w", vedette.ErrUnavailable, err)
 	}
-	if err := s.shred(ctx, keys); err != nil {
+	if err := s.reopen(); err != nil {
 		return fmt.Errorf("surrogates: shred: %w: %w", vedette.ErrUnavailable, err)
 	}
 	return nil
 }
 
-func (s *Store) shred(ctx context.Context, keys [][]byte) error {
+func (s *Store) compact(ctx context.Context, keys [][]byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return errClosed
+	}
 	if err := s.db.Flush(); err != nil {
 		return err
 	}
 	if len(keys) == 0 {
-		if err := s.db.Compact(ctx, []byte{0}, bytes.Repeat([]byte{0xff}, 64), false); err != nil {
-			return err
-		}
+		return s.db.Compact(ctx, []byte{0}, bytes.Repeat([]byte{0xff}, 64), false)
 	}
 	for _, k := range keys {
 		if err := s.db.Compact(ctx, k, append(bytes.Clone(k), 0), false); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (s *Store) reopen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return errClosed
 	}
 	// Closing waits until every file that is no longer needed was removed.
 	if err := s.close(); err != nil {
@@ -244,7 +254,10 @@ func (s *Store) Count(ctx context.Context, prefix []byte) (n int, err error) {
 		}
 		end = end[:len(end)-1]
 	}
-	o := &pebble.IterOptions{LowerBound: prefix}
+	o := new(pebble.IterOptions)
+	if len(prefix) > 0 { // an empty bound is not the same as none
+		o.LowerBound = prefix
+	}
 	if len(end) > 0 {
 		o.UpperBound = end
 	}

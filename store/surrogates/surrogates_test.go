@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -555,4 +556,110 @@ func BenchmarkStore(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestWhatWasSyncedSurvivesAKill copies the folder while it is open, as a killed process would leave it, right after each Sync: every surrogate
+// that a journal could hold by then is found in the copy.
+func TestWhatWasSyncedSurvivesAKill(t *testing.T) {
+	dir := t.TempDir()
+	v, err := vault.Open(open(t, dir), key, vault.WithCache(64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := v.Tenant("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]vedette.AccountID{}
+	for round := range 5 {
+		for i := range 300 {
+			raw := fmt.Sprintf("acct-%d", (round*211+i)%900)
+			if kept[raw], err = s.Account(raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := v.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Account(fmt.Sprintf("issued in round %d, not synced", round)); err != nil {
+			t.Fatal(err)
+		}
+		left := t.TempDir()
+		for name, b := range disk(t, dir) {
+			if filepath.Base(name) == "LOCK" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(left, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v, err := vault.Open(open(t, left), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := v.Tenant("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for raw, id := range kept {
+			if got, err := s.Account(raw); err != nil || got != id {
+				t.Fatalf("round %d: %s has another surrogate after the kill: %v", round, raw, err)
+			}
+		}
+	}
+}
+
+// TestErasureWhileOthersWork: opening the database anew disturbs nobody but for the time it takes.
+func TestErasureWhileOthersWork(t *testing.T) {
+	m := new(authority.Memory)
+	p := permit(t, m, authority.PurposeErase)
+	v, err := vault.Open(open(t, t.TempDir()), key, vault.WithClock(clock), vault.WithRecorder(m), vault.WithCache(64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := v.Tenant("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for w := range 3 {
+		wg.Go(func() {
+			kept := map[string]vedette.AccountID{}
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				raw := fmt.Sprintf("%d/%d", w, i%200)
+				id, err := s.Account(raw)
+				if err == nil {
+					err = v.Sync(context.Background())
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if old, ok := kept[raw]; ok && old != id {
+					t.Errorf("%s: another surrogate", raw)
+				}
+				kept[raw] = id
+			}
+		})
+	}
+	for i := range 5 {
+		raw := fmt.Sprintf("erased-%d", i)
+		if _, err := s.Account(raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := v.Erase(t.Context(), p, "a", vault.KindAccount, raw); err != nil || !e.Known {
+			t.Errorf("Erase = %+v, %v", e, err)
+		}
+	}
+	close(stop)
+	wg.Wait()
 }
