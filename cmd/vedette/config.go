@@ -35,6 +35,8 @@ type config struct {
 	Retention time.Duration
 	// Memory is how many bytes the gate's memory may take, in MiB. Default 256; 16 to 65536.
 	Memory int
+	// Tokens compiles indicators for tokens (tier 1) however many there are. Default false: up to 250,000 are.
+	Tokens bool
 	// Trace is the address of an OpenTelemetry collector (OTLP over HTTP, host:port). Default: none, nothing is sent.
 	Trace    string
 	Sequence sequence.Config
@@ -55,6 +57,7 @@ var keys = map[string]string{
 	"fallback":            "what is answered when a part fails: allow, hold or block (allow)",
 	"retention":           "how long the journal is kept, 24h to 8784h (2160h)",
 	"memory":              "MiB that the gate's memory may take, 16 to 65536 (256)",
+	"tokens":              "compile indicators for tokens (tier 1) however many there are, 59 bytes each (false: up to 250,000)",
 	"trace":               "an OpenTelemetry collector, host:port, OTLP over HTTP (none: nothing is sent)",
 	"sequence.queue":      "events that may wait before the door answers busy, 1 to 1048576 (16384)",
 	"sequence.budget":     "how long an event may wait before its answer counts as degraded, 1ms to 1s (20ms)",
@@ -135,6 +138,9 @@ func (c *config) read(k *koanf.Koanf) error {
 	text("ops", &c.Ops)
 	text("rules", &c.Rules)
 	text("trace", &c.Trace)
+	if k.Exists("tokens") {
+		c.Tokens = k.Bool("tokens")
+	}
 	if k.Exists("tenant") {
 		t, err := vedette.ParseTenant(k.String("tenant"))
 		if err != nil {

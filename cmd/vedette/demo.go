@@ -272,7 +272,7 @@ func (h *house) prepareDemo(ctx context.Context) error {
 	block := vedette.Block
 	im := indicator.Importer{Store: h.known, Guard: indicator.NewGuard()}
 	if _, err := im.Import(ctx, bytes.NewReader(sim.StoryIndicators()), "harbour-hosts.txt", indicator.ImportOptions{
-		Source: demoSource, Grade: grade, Published: published, At: published, Verdict: &block,
+		Source: demoSource, Grade: grade, Published: published, KnownFrom: published, At: time.Now().UTC().Truncate(time.Millisecond), Verdict: &block,
 	}); err != nil {
 		return err
 	}

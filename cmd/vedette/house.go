@@ -22,6 +22,7 @@ import (
 	"vedette/link"
 	"vedette/record/authority"
 	"vedette/record/indicator"
+	"vedette/record/journal"
 	"vedette/record/vault"
 	"vedette/store/frames"
 	"vedette/store/records"
@@ -265,7 +266,7 @@ func (h *house) sealer() (*vault.Sealer, error) { return h.vault.Tenant(h.cfg.Te
 
 // digest sums up the whole journal, whatever people are called in it.
 func (h *house) digest(ctx context.Context) (string, error) {
-	d := newDigester()
+	d := journal.NewDigester()
 	for e, err := range h.journal.Read(ctx, h.journal.First()) {
 		if err != nil {
 			return "", fmt.Errorf("digest: %w", err)

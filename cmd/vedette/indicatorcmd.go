@@ -20,12 +20,10 @@ import (
 
 // compile makes the live set of what is recorded.
 func (h *house) compile(ctx context.Context) (*indicator.Set, error) {
-	s, err := h.sealer()
+	tokens, err := h.tokens(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := s.Epoch(time.Now())
-	list := []uint16{now - 1, now, now + 1} // as long as the journal's terms reach back, and the next before it begins
 	var failed error
 	set, err := indicator.Build(func(yield func(indicator.Indicator) bool) {
 		for in, err := range h.known.Compile(ctx, time.Time{}) {
@@ -37,8 +35,34 @@ func (h *house) compile(ctx context.Context) (*indicator.Set, error) {
 				return
 			}
 		}
-	}, epochs{s, list})
+	}, tokens)
 	return set, errors.Join(failed, err)
+}
+
+// maxTokens is up to how many indicators a set is also compiled for tokens unless the configuration says so: each epoch adds 18 bytes to an
+// indicator's 23.
+const maxTokens = 250_000
+
+// tokens makes the tokens of the epochs that the journal reaches back to, of this one and the next; or nil where the list is long and no door
+// takes tokens. Then looking back (arm, doctor, decision show) rests on what was recorded.
+func (h *house) tokens(ctx context.Context) (indicator.TokenMaker, error) {
+	bySource, err := h.known.Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for _, c := range bySource {
+		n += c
+	}
+	if n > maxTokens && !h.cfg.Tokens {
+		return nil, nil
+	}
+	s, err := h.sealer()
+	if err != nil {
+		return nil, err
+	}
+	now := s.Epoch(time.Now())
+	return epochs{s, []uint16{now - 1, now, now + 1}}, nil
 }
 
 // guard knows the built-in lists, the operator's, and what two people decided. An override that no longer proves itself is left out.
@@ -384,7 +408,7 @@ What is taken is in force at once; whether it changes an answer is another quest
 				{"published", published, &opt.Published},
 				{"valid-from", validFrom, &opt.ValidFrom},
 				{"valid-until", validUntil, &opt.ValidUntil},
-				{"known-from", knownFrom, &opt.At},
+				{"known-from", knownFrom, &opt.KnownFrom},
 			} {
 				if d.text == "" {
 					continue
