@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vedette"
@@ -715,6 +716,45 @@ func FuzzNames(f *testing.F) {
 		e, ok := vault.Number(raw)
 		if again, ok2 := vault.Number(e); ok && (!ok2 || again != e) {
 			t.Fatalf("Number(%q) = %q, and of that %q", raw, e, again)
+		}
+	})
+}
+
+// TestASyncInFlightCoversNoLaterIssue: a surrogate issued while another's write is under way is not taken for durable by it.
+func TestASyncInFlightCoversNoLaterIssue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vault.NewMemory()
+		store := &failing{Store: mem}
+		v := open(t, store)
+		s := tenant(t, v, "a")
+		account(t, s, "ana")
+		store.gate = make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { sync1(t, v) })
+		synctest.Wait() // the write stands before the gate, with ana alone in it
+		omar := account(t, s, "omar")
+		done := make(chan struct{})
+		wg.Go(func() { sync1(t, v); close(done) })
+		synctest.Wait()
+		store.gate <- struct{}{}
+		synctest.Wait()
+		select {
+		case <-done:
+			t.Error("Sync returned before omar was written")
+		default:
+		}
+		store.gate <- struct{}{}
+		wg.Wait()
+		if got := account(t, tenant(t, open(t, mem), "a"), "omar"); got != omar {
+			t.Error("omar is lost")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		account(t, s, "noor")
+		go func() { store.gate <- struct{}{} }()
+		sync1(t, v)
+		if err := v.Sync(ctx); err != nil {
+			t.Errorf("Sync with nothing new and no time = %v", err)
 		}
 	})
 }
