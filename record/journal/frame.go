@@ -552,6 +552,9 @@ func (d *Decoder) open(data []byte) (Header, error) {
 	if d.pos < first || d.pos > d.end {
 		return h, &Damage{Frame: h.Number, Offset: 28, What: "the dictionary lies outside"}
 	}
+	if end := int(binary.LittleEndian.Uint32(data[first-4:])); end != d.pos {
+		return h, &Damage{Frame: h.Number, Offset: first - 4, What: "the last entry does not end where the dictionary begins"}
+	}
 	clear(d.names)
 	d.names, d.gens = d.names[:0], d.gens[:0]
 	n := d.count(1)

@@ -39,10 +39,19 @@ func Same(found, seen time.Time) bool {
 	return seen.IsZero() || !found.Before(seen.Add(-DuplicateWindow)) && !found.After(seen.Add(seenSlack))
 }
 
-// Missing is the error of an event that is not in the journal.
-func Missing(tenant vedette.Tenant, id vedette.EventID) error {
-	return fmt.Errorf("journal: event %s of %s: %w", id, tenant, vedette.ErrUnknown)
+// Missing is the error of an event that is not in the journal. Most events are asked for in vain, so its words are made when they are read.
+func Missing(tenant vedette.Tenant, id vedette.EventID) error { return &missing{tenant, id} }
+
+type missing struct {
+	tenant vedette.Tenant
+	id     vedette.EventID
 }
+
+func (m *missing) Error() string {
+	return fmt.Sprintf("journal: event %s of %s: %v", m.id, m.tenant, vedette.ErrUnknown)
+}
+
+func (m *missing) Unwrap() error { return vedette.ErrUnknown }
 
 // CheckState refuses a state that nobody could restore from: without a name, or ahead of the journal.
 func CheckState(name string, at, last Position) error {

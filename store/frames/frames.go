@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,7 @@ type Options struct {
 	// CacheBytes is how much of the store is kept in memory for reading. Default 64 MiB.
 	CacheBytes int64
 	// MemTableBytes is how much is gathered in memory before it is written out in order; a restart reads up to four of these again.
-	// Default 16 MiB.
+	// Default 8 MiB.
 	MemTableBytes uint64
 	// ReserveBytes is how much room the disk must have left before an append: below it appends are refused while the store can still tidy
 	// up, rather than when it fails. Default 128 MiB; negative: none. Where the file system does not tell its room it is not asked.
@@ -60,6 +61,7 @@ type Journal struct {
 	engine atomic.Pointer[engine] // replaced after a failure
 	last   atomic.Pointer[journal.Position]
 	first  atomic.Uint64 // number of the first retained frame; last's plus one when none is
+	span   atomic.Pointer[daySpan]
 
 	mu     sync.Mutex // one change to the order at a time: append, purge, healing, close
 	enc    journal.Encoder
@@ -131,7 +133,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 		opts.CacheBytes = 64 << 20
 	}
 	if opts.MemTableBytes == 0 {
-		opts.MemTableBytes = 16 << 20
+		opts.MemTableBytes = 8 << 20
 	}
 	if opts.ReserveBytes == 0 {
 		opts.ReserveBytes = 128 << 20
@@ -162,6 +164,18 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	return j, nil
 }
 
+// daySpan is the days of which ids are kept: others are not looked up.
+type daySpan struct{ oldest, newest int32 }
+
+// spread makes the span anew from the days. The caller holds mu or is alone.
+func (j *Journal) spread() {
+	s := daySpan{oldest: math.MaxInt32, newest: math.MinInt32}
+	for day := range j.days {
+		s.oldest, s.newest = min(s.oldest, day), max(s.newest, day)
+	}
+	j.span.Store(&s)
+}
+
 // order is where a folder stands.
 type order struct {
 	first uint64
@@ -174,6 +188,7 @@ func (j *Journal) take(e *engine, o order) {
 	j.first.Store(o.first)
 	j.last.Store(&o.last)
 	j.days = o.days
+	j.spread()
 	j.fenced = false
 }
 
@@ -469,7 +484,10 @@ func (j *Journal) Append(ctx context.Context, frames ...[]journal.Entry) error {
 		return j.failed(e, "append", err)
 	}
 	for day, number := range touched {
-		j.days[day] = number
+		_, known := j.days[day]
+		if j.days[day] = number; !known {
+			j.spread()
+		}
 	}
 	j.last.Store(&last)
 	j.announce()
@@ -502,13 +520,21 @@ func (j *Journal) Find(ctx context.Context, tenant vedette.Tenant, id vedette.Ev
 	if len(tenant) > 40 {
 		return found, journal.Missing(tenant, id)
 	}
-	last := *j.last.Load()
+	last, span := *j.last.Load(), j.span.Load()
+	newest, oldest := span.newest, span.oldest
+	if !seen.IsZero() {
+		n, o := journal.Days(seen)
+		newest, oldest = min(newest, n), max(oldest, o)
+	}
+	if newest < oldest {
+		return found, journal.Missing(tenant, id)
+	}
 	err = j.reading(func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{idKey}, UpperBound: []byte{idKey + 1}, UseL6Filters: true})
 		if err != nil {
 			return fmt.Errorf("frames: find: %w: %w", vedette.ErrUnavailable, err)
 		}
-		at, ok, err := find(it, tenant, id, seen)
+		at, ok, err := find(it, tenant, id, newest, oldest, seen.IsZero())
 		if err := errors.Join(err, it.Close()); err != nil {
 			return fmt.Errorf("frames: find: %w: %w", vedette.ErrUnavailable, err)
 		}
@@ -548,7 +574,8 @@ func (j *Journal) Find(ctx context.Context, tenant vedette.Tenant, id vedette.Ev
 	return found, nil
 }
 
-func find(it *pebble.Iterator, tenant vedette.Tenant, id vedette.EventID, seen time.Time) (journal.Position, bool, error) {
+// find looks an id up from the newest day to the oldest; with all, in every day that there is.
+func find(it *pebble.Iterator, tenant vedette.Tenant, id vedette.EventID, newest, oldest int32, all bool) (journal.Position, bool, error) {
 	key := make([]byte, 0, 64)
 	at := func(day int32) (journal.Position, bool) {
 		key = appendIDKey(key[:0], day, tenant, id)
@@ -557,8 +584,7 @@ func find(it *pebble.Iterator, tenant vedette.Tenant, id vedette.EventID, seen t
 		}
 		return readPosition(it.Value())
 	}
-	if !seen.IsZero() {
-		newest, oldest := journal.Days(seen)
+	if !all {
 		for day := newest; day >= oldest; day-- {
 			if p, ok := at(day); ok {
 				return p, true, nil
@@ -798,6 +824,7 @@ func (j *Journal) Purge(ctx context.Context, before uint64) error {
 	for _, day := range gone {
 		delete(j.days, day)
 	}
+	j.spread()
 	j.first.Store(before)
 	return nil
 }
