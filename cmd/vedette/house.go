@@ -48,6 +48,7 @@ type house struct {
 	decisions *decision.Metrics
 
 	seq     *sequence.Sequencer
+	sealing sync.Mutex // held by a replay while it seals a chunk, so that what is durable is a prefix of it
 	stopped chan error // what the sequencer ended with
 	stop    context.CancelFunc
 
@@ -122,7 +123,11 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 		return h, err
 	}
 	h.ends = append(h.ends, store.Close)
-	if h.vault, err = vault.Open(store, keys, vault.WithRecorder(db.People())); err != nil {
+	options := []vault.Option{vault.WithRecorder(db.People()), vault.WithClock(time.Now)}
+	if o.replay {
+		options = append(options, vault.WithNumbers())
+	}
+	if h.vault, err = vault.Open(store, keys, options...); err != nil {
 		return h, err
 	}
 	if h.journal, err = frames.Open(ctx, filepath.Join(kept, "journal"), frames.Options{Log: h.log}); err != nil {
@@ -238,7 +243,11 @@ func (h *house) openGate(ctx context.Context, o opening) error {
 	h.seq, err = sequence.New(h.cfg.Sequence, sequence.Deps{
 		Journal: h.journal,
 		Memory:  func() (sequence.Memory, error) { return feature.New(memory), nil },
-		Sync:    h.vault.Sync,
+		Sync: func(ctx context.Context) error {
+			h.sealing.Lock()
+			defer h.sealing.Unlock()
+			return h.vault.Sync(ctx)
+		},
 		Now:     now,
 		Log:     h.log,
 		Metrics: sequence.NewMetrics(h.metrics),
@@ -257,6 +266,9 @@ func (h *house) openGate(ctx context.Context, o opening) error {
 	h.stop = cancel
 	h.stopped = make(chan error, 1) // read once, by close
 	at := time.Now().UTC().Truncate(time.Millisecond)
+	if o.replay {
+		at = time.Unix(0, 0).UTC() // a replay has no clock
+	}
 	go func() { h.stopped <- h.seq.Run(run, h.judging.Load().generation, at) }()
 	return nil
 }

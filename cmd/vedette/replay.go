@@ -204,6 +204,7 @@ func (h *house) play(ctx context.Context, r io.Reader, hindsight bool, done func
 		n := 0
 		for end := false; !end; {
 			c := chunk{first: n + 1, arrivals: make([]sequence.Arrival, 0, chunkEvents), lines: make([]int, 0, chunkEvents)}
+			h.sealing.Lock()
 			for len(c.arrivals) < chunkEvents && len(c.bad) < chunkEvents {
 				line, tooLong, err := readLine(lines)
 				if errors.Is(err, io.EOF) {
@@ -234,6 +235,7 @@ func (h *house) play(ctx context.Context, r io.Reader, hindsight bool, done func
 				d.Arrival.Hindsight = hindsight
 				c.arrivals, c.lines = append(c.arrivals, d.Arrival), append(c.lines, n)
 			}
+			h.sealing.Unlock()
 			select {
 			case chunks <- c:
 			case <-ctx.Done():

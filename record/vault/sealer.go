@@ -205,6 +205,9 @@ func (s *Sealer) find(kind Kind, name, raw string) ([16]byte, error) {
 			sh.put(k, id)
 		} else {
 			p := pending{kind: kind, raw: raw}
+			if s.v.numbers {
+				p.surrogate = numberedSurrogate(kind, s.v.numbered.Add(1))
+			}
 			for p.surrogate == ([16]byte{}) { // zero means absent
 				_, _ = rand.Read(p.surrogate[:])
 			}

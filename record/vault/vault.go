@@ -18,6 +18,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -35,6 +36,9 @@ type Vault struct {
 	clock    func() time.Time
 	recorder authority.Recorder
 	half     int // entries of one generation of one shard
+
+	numbers  bool          // surrogates are numbered, not random
+	numbered atomic.Uint64 // the last number used
 
 	issued atomic.Uint64 // surrogates issued since the start
 	synced atomic.Uint64 // of those, how many are surely durable
@@ -57,7 +61,23 @@ func WithRecorder(r authority.Recorder) Option { return func(v *Vault) { v.recor
 // WithCache bounds the surrogates kept in memory, for each tenant. Default 1,048,576, about 60 bytes each; it grows with use.
 func WithCache(entries int) Option { return func(v *Vault) { v.half = max(1, entries/shards/2) } }
 
-var checkKey = []byte("k")
+// WithNumbers makes new surrogates from the order in which ids are first seen, for replays: two replays of one file, each in a folder of its
+// own, then give the same surrogates, and so the same estimates of how many distinct ones there are. A number says nothing about who is
+// meant but that order; like a random surrogate, it means nobody once the mapping is erased. It is never used twice, also across a crash, and
+// the order is kept across a crash when no id is sealed while Sync runs.
+func WithNumbers() Option { return func(v *Vault) { v.numbers = true } }
+
+var (
+	checkKey  = []byte("k")
+	numberKey = []byte("n")
+)
+
+// numberedSurrogate is the surrogate with a number. The key is published: it hides nothing, it only spreads.
+func numberedSurrogate(kind Kind, n uint64) [16]byte {
+	h := hmac.New(sha256.New, []byte("vedette numbered surrogate 1"))
+	h.Write(binary.BigEndian.AppendUint64([]byte{byte(kind)}, n))
+	return [16]byte(h.Sum(nil)[:16])
+}
 
 // Open opens the vault in a store. Its error is ErrWrongKey when the store was filled under another key: nothing was changed then.
 func Open(store Store, keys Keys, options ...Option) (*Vault, error) {
@@ -93,6 +113,17 @@ func Open(store Store, keys Keys, options ...Option) (*Vault, error) {
 		}
 	} else if !errors.Is(err, vedette.ErrUnknown) {
 		return nil, fmt.Errorf("vault: open: %w", err)
+	}
+	if v.numbers {
+		b, err := store.Get(ctx, numberKey)
+		switch {
+		case err == nil && len(b) == 8:
+			v.numbered.Store(binary.BigEndian.Uint64(b))
+		case err == nil:
+			return nil, fmt.Errorf("vault: open: the last number has %d bytes: %w", len(b), vedette.ErrUnavailable)
+		case !errors.Is(err, vedette.ErrUnknown):
+			return nil, fmt.Errorf("vault: open: %w", err)
+		}
 	}
 	return v, nil
 }
@@ -171,6 +202,9 @@ func (v *Vault) syncLocked(ctx context.Context) error {
 		changes = t.sealer.record(changes, t.key, t.pending)
 	}
 	if len(changes) > 0 {
+		if v.numbers { // read after all that is taken was numbered
+			changes = append(changes, Change{numberKey, binary.BigEndian.AppendUint64(nil, v.numbered.Load())})
+		}
 		if err := v.store.Apply(ctx, changes); err != nil {
 			return fmt.Errorf("vault: sync: %w: %w", vedette.ErrUnavailable, err)
 		}

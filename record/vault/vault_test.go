@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -757,4 +758,54 @@ func TestASyncInFlightCoversNoLaterIssue(t *testing.T) {
 			t.Errorf("Sync with nothing new and no time = %v", err)
 		}
 	})
+}
+
+// TestNumberedSurrogatesAreTheSameInEveryFolder holds the law that replays rest on, across a restart in the middle.
+func TestNumberedSurrogatesAreTheSameInEveryFolder(t *testing.T) {
+	seal := func(key byte, restart int) (out []vedette.AccountID) {
+		store := vault.NewMemory()
+		var s *vault.Sealer
+		var v *vault.Vault
+		open := func() {
+			var err error
+			if v, err = vault.Open(store, vault.NewKeys([32]byte{key}, "test"), vault.WithNumbers()); err != nil {
+				t.Fatal(err)
+			}
+			if s, err = v.Tenant("main"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open()
+		for i := range 100 {
+			if i == restart {
+				if err := v.Sync(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := s.Account("lost with the crash"); err != nil {
+					t.Fatal(err)
+				}
+				open()
+			}
+			a, err := s.Account(fmt.Sprintf("@p%d:chat.example", i%60))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, a)
+		}
+		return out
+	}
+	want := seal(1, -1)
+	if got := seal(2, -1); !slices.Equal(got, want) {
+		t.Error("another key gives other numbered surrogates")
+	}
+	if got := seal(3, 30); !slices.Equal(got, want) {
+		t.Error("a restart changes numbered surrogates")
+	}
+	seen := map[vedette.AccountID]bool{}
+	for _, a := range want[:60] {
+		if seen[a] || a.IsZero() {
+			t.Fatalf("%s was issued twice, or is zero", a)
+		}
+		seen[a] = true
+	}
 }
