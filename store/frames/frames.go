@@ -25,6 +25,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"vedette"
 	"vedette/record/journal"
@@ -47,6 +48,8 @@ type Options struct {
 	ReserveBytes int64
 	// FS is the file system. Default: the operating system's.
 	FS vfs.FS
+	// Metrics is where the store registers its numbers. Nil: nowhere.
+	Metrics prometheus.Registerer
 	// Log hears what the store says about its files. Nil: nobody.
 	Log *slog.Logger
 }
@@ -62,6 +65,9 @@ type Journal struct {
 	last   atomic.Pointer[journal.Position]
 	first  atomic.Uint64 // number of the first retained frame; last's plus one when none is
 	span   atomic.Pointer[daySpan]
+
+	failures, healings prometheus.Counter
+	collectors         []prometheus.Collector // registered, until Close
 
 	mu     sync.Mutex // one change to the order at a time: append, purge, healing, close
 	enc    journal.Encoder
@@ -143,6 +149,12 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 	}
 	j := &Journal{dir: dir, opts: opts, fs: opts.FS}
 	j.grown.c = make(chan struct{})
+	j.failures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "vedette_journal_failures_total", Help: "Changes that could not be made durable. A rise means a full or broken disk: senders get no verdict.",
+	})
+	j.healings = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "vedette_journal_healings_total", Help: "Times the folder was opened anew after a failure. Each may have left memory behind until the process ends.",
+	})
 	j.last.Store(&journal.Position{})
 	if err := j.fs.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("frames: open: %w: %w", vedette.ErrUnavailable, err)
@@ -161,7 +173,38 @@ func Open(ctx context.Context, dir string, opts Options) (*Journal, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	j.take(e, o)
+	if err := j.measure(opts.Metrics); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
 	return j, nil
+}
+
+// measure registers the store's numbers.
+func (j *Journal) measure(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
+	}
+	gauge := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	for _, c := range []prometheus.Collector{
+		j.failures, j.healings,
+		gauge("vedette_journal_frames", "Frames that are kept. A rise without end means that retention waits for a follower.", func() float64 {
+			return float64(j.last.Load().Frame + 1 - j.first.Load())
+		}),
+		gauge("vedette_journal_bytes", "Bytes of the folder on the disk. Rises and falls with frames, some minutes behind.", func() (n float64) {
+			if j.engine.Load().broken() == nil { // a failed one might never answer
+				_ = j.reading(func(db *pebble.DB) error { n = float64(db.Metrics().DiskSpaceUsage()); return nil })
+			}
+			return n
+		}),
+	} {
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("frames: metrics: %w", err)
+		}
+		j.collectors = append(j.collectors, c)
+	}
+	return nil
 }
 
 // daySpan is the days of which ids are kept: others are not looked up.
@@ -365,6 +408,9 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed.Store(true)
+	for _, c := range j.collectors {
+		j.opts.Metrics.Unregister(c)
+	}
 	j.announce()
 	e := j.engine.Load()
 	var err error
@@ -400,6 +446,7 @@ func (j *Journal) sound() (*engine, error) {
 		return nil, fmt.Errorf("frames: still failed (%w): %w: %w", cause, vedette.ErrUnavailable, err)
 	}
 	j.take(fresh, o)
+	j.healings.Inc()
 	e.abandon()
 	if j.opts.Log != nil {
 		j.opts.Log.LogAttrs(context.Background(), slog.LevelWarn, "journal opened anew after a failure", slog.String("cause", cause.Error()))
@@ -409,6 +456,7 @@ func (j *Journal) sound() (*engine, error) {
 
 // failed fences off what a failed change may have left. The caller holds mu and the engine is failed.
 func (j *Journal) failed(e *engine, what string, cause error) error {
+	j.failures.Inc()
 	err := fmt.Errorf("frames: %s: %w: %w", what, vedette.ErrUnavailable, cause)
 	if fence := setFence(j.fs, j.dir, j.last.Load().Frame); fence != nil {
 		return errors.Join(err, fence) // tried again before the next append and by Close
@@ -516,6 +564,9 @@ func (j *Journal) reading(f func(db *pebble.DB) error) error {
 func (j *Journal) Find(ctx context.Context, tenant vedette.Tenant, id vedette.EventID, seen time.Time) (found journal.Entry, err error) {
 	if err := ctx.Err(); err != nil {
 		return found, fmt.Errorf("frames: find: %w", err)
+	}
+	if j.closed.Load() {
+		return found, journal.ErrClosed
 	}
 	if len(tenant) > 40 {
 		return found, journal.Missing(tenant, id)

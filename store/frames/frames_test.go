@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"vedette/record/journal"
+	"vedette/record/journal/journaltest"
 	"vedette/store/frames"
 	"vedette/store/storetest"
 )
@@ -38,6 +40,30 @@ func open(t testing.TB, dir string, opts frames.Options) *frames.Journal {
 		}
 	})
 	return j
+}
+
+func TestTheStoresNumbersAreRegisteredWhileItIsOpen(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	opts := frames.Options{FS: vfs.NewMem(), Metrics: r}
+	for range 2 {
+		j := open(t, "journal", opts)
+		if err := j.Append(t.Context(), journaltest.Entries(0, 3)); err != nil {
+			t.Fatal(err)
+		}
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(families) != 4 {
+			t.Errorf("%d numbers, want 4", len(families))
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if families, err := r.Gather(); err != nil || len(families) != 0 {
+		t.Errorf("after the end: %d numbers, %v", len(families), err)
+	}
 }
 
 type counter struct{ n int }
