@@ -302,8 +302,12 @@ func (p *plain) event(ev *vedette.Event, body *vedette.LinkSent, touch bool) (su
 
 func (c crowd) plain() (*plain, time.Time) {
 	p := &plain{
-		map[[16]byte]*plainKnown{}, map[[16]byte]*plainKnown{}, map[[16]byte]*plainKnown{}, map[[16]byte]*plainKnown{},
-		map[[32]byte]*plainKnown{}, map[[32]byte]*plainKnown{},
+		map[[16]byte]*plainKnown{},
+		map[[16]byte]*plainKnown{},
+		map[[16]byte]*plainKnown{},
+		map[[16]byte]*plainKnown{},
+		map[[32]byte]*plainKnown{},
+		map[[32]byte]*plainKnown{},
 	}
 	body := &vedette.LinkSent{Links: make([]vedette.Link, 1)}
 	ev := &vedette.Event{Tenant: "t", Body: body, At: start}

@@ -2,7 +2,7 @@
 //
 // In:     events in the journal's order, each with its decision and position; late ones land in the bucket of event time that they belong to.
 // Out:    for each link of an event, or for the event when it has none, the Measures that could be made; what could not be measured is absent.
-// Keeps:  flat tables of configured capacity (Config; 232 MB full by default) in segments, each saved and restored by itself. Keys that nothing
+// Keeps:  flat tables of configured capacity (Config; 249 MB full by default) in segments, each saved and restored by itself. Keys that nothing
 // touched for Config.Reach are forgotten; when a bucket is full, the key with the oldest last touch gives way.
 // Fails:  measuring and applying cannot fail; LoadSegment names what it refuses and changes nothing then.
 // Source: docs/decisions/0007-measures.md, docs/formats/memory.md
@@ -26,7 +26,7 @@ import (
 type Config struct {
 	// Segments is into how many parts memory is cut for saving. Default 256; 1 to 65536.
 	Segments int
-	// Accounts is how many accounts are remembered, 504 bytes each. Default 196608.
+	// Accounts is how many accounts are remembered, 520 bytes each. Default 196608.
 	Accounts int
 	// Pairs is how many pairs of an account and a recipient that it reached are remembered, 24 bytes each. Default 2097152.
 	Pairs int

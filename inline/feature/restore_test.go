@@ -3,7 +3,9 @@ package feature
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +194,63 @@ func FuzzLoadSegment(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A segment may be taken back alone: the others know what they include, and are not applied twice.
+func TestOneSegmentCanBeTakenBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		stream := world{people: 30, names: 10, days: 2, ticks: true}.draw(t, 120)
+		m := New(tiny())
+		s := rapid.IntRange(0, m.Segments()-1).Draw(t, "segment")
+		half := len(stream) / 2
+		var saved []byte
+		var at journal.Position
+		for i, e := range stream {
+			if i == half {
+				saved, at = m.SaveSegment(s, nil), m.Position(s)
+			}
+			m.Apply(e.ev, e.d, e.at)
+		}
+		want := bytesOf(m)
+		if err := m.LoadSegment(at, saved); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Oldest(); got != at {
+			t.Fatalf("Oldest = %v after taking back to %v", got, at)
+		}
+		for _, e := range stream {
+			if at.Less(e.at) {
+				m.Apply(e.ev, e.d, e.at)
+			}
+		}
+		if !bytes.Equal(bytesOf(m), want) {
+			t.Fatal("after taking one segment back and applying again, memory differs")
+		}
+	})
+}
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// What was saved yesterday is read today. Whoever must change the file must change the version too.
+func TestYesterdaysSegmentIsRead(t *testing.T) {
+	const file = "testdata/segment-v1.bin"
+	if *update {
+		if err := os.WriteFile(file, filled(tiny()).SaveSegment(3, nil), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := New(tiny())
+	if err := m.LoadSegment(journal.Position{Frame: 120}, want); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.SaveSegment(3, nil); !bytes.Equal(got, want) {
+		t.Error("yesterday's segment is saved differently today")
+	}
+	if got := filled(tiny()).SaveSegment(3, nil); !bytes.Equal(got, want) {
+		t.Error("the same events give another segment than yesterday")
+	}
 }

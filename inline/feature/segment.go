@@ -149,18 +149,26 @@ func restore[V any](t *table[V], segment int, segments uint32, owned, take bool,
 		t.wipe(segment)
 		t.evicted[segment] = evicted
 		t.lost.Add(int64(evicted))
+		for _, set := range sets {
+			t.held.Add(int64(bits.OnesCount8(set)))
+		}
 	}
+	s := new(slot[V])
 	for o, set := range sets {
 		b := first + o
 		var seen [ways]key
 		for rest := set; rest != 0; rest &= rest - 1 {
 			w := bits.TrailingZeros8(rest)
-			var s slot[V]
 			s.key = key{r.u64(), r.u64()}
 			last := r.u32()
 			read(&s.val, r)
 			if r.err != nil {
 				return
+			}
+			if take {
+				t.lines[b].tag[w], t.lines[b].last[w] = tagOf(mix(s.key.lo^salt0, s.key.hi^salt1)), last
+				t.slots[b*ways+w] = *s
+				continue
 			}
 			for _, k := range seen[:w] {
 				if k == s.key {
@@ -178,11 +186,6 @@ func restore[V any](t *table[V], segment int, segments uint32, owned, take bool,
 			if last < earliest || last > latest {
 				r.fail("%s: a time in bucket %d is out of range", t.name, o)
 				return
-			}
-			if take {
-				t.lines[b].tag[w], t.lines[b].last[w] = tagOf(mix(s.key.lo^salt0, s.key.hi^salt1)), last
-				t.slots[b*ways+w] = s
-				t.held.Add(1)
 			}
 		}
 	}
@@ -213,18 +216,24 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-func (r *reader) u64() uint64 {
-	if b := r.take(8); b != nil {
-		return le.Uint64(b)
+func (r *reader) u64() (v uint64) {
+	if len(r.data) < 8 || r.err != nil {
+		r.take(8)
+		return 0
 	}
-	return 0
+	v = le.Uint64(r.data)
+	r.data = r.data[8:]
+	return v
 }
 
-func (r *reader) u32() uint32 {
-	if b := r.take(4); b != nil {
-		return le.Uint32(b)
+func (r *reader) u32() (v uint32) {
+	if len(r.data) < 4 || r.err != nil {
+		r.take(4)
+		return 0
 	}
-	return 0
+	v = le.Uint32(r.data)
+	r.data = r.data[4:]
+	return v
 }
 
 func (r *reader) u16s(dst []uint16) {
