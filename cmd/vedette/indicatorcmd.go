@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,8 +62,14 @@ func (h *house) tokens(ctx context.Context) (indicator.TokenMaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := s.Epoch(time.Now())
-	return epochs{s, []uint16{now - 1, now, now + 1}}, nil
+	now := time.Now()
+	list := []uint16{s.Epoch(now)}
+	for _, at := range []time.Time{now.Add(-h.cfg.Retention), now.Add(30 * 24 * time.Hour)} {
+		if e := s.Epoch(at); !slices.Contains(list, e) {
+			list = append(list, e)
+		}
+	}
+	return epochs{s, list}, nil
 }
 
 // guard knows the built-in lists, the operator's, and what two people decided. An override that no longer proves itself is left out.

@@ -18,13 +18,14 @@ const (
 	SchemeOPRF Scheme = 2 // reserved: RFC 9497
 )
 
-// EpochLength is how long one token key is used.
-const EpochLength = 90 * 24 * time.Hour
+// EpochLength is how long one token key is used. Longer than the journal reaches back, since what is known of a domain starts anew with its
+// token; short enough that a key is not for ever.
+const EpochLength = 400 * 24 * time.Hour
 
 const epochSeconds = int64(EpochLength / time.Second)
 
-// EpochOf returns the number of the epoch that holds a time: 1 for the 90 days from 1970-01-01T00:00:00Z on, and so forth. Times before are in
-// epoch 1, times after the year 18000 in the last.
+// EpochOf returns the number of the epoch that holds a time: 1 for the 400 days from 1970-01-01T00:00:00Z on, and so forth. Times before are in
+// epoch 1, times past the last one in the last.
 func EpochOf(at time.Time) uint16 {
 	n := at.Unix() / epochSeconds
 	return uint16(min(max(n, 0), 1<<16-2) + 1)
