@@ -16,12 +16,6 @@ import (
 
 var update = flag.Bool("update", false, "write the table of rooms into docs/ARCHITECTURE.md")
 
-// A room is one package: its place decides what it may import.
-type room struct {
-	path string // under the module; a trailing /... covers what is below it
-	does string // the first sentence of its package comment, without the package's name
-}
-
 // wings are the floors of the house, from the top. A room may import rooms of its own wing, unless the wing's rooms are kept apart, and
 // of the wings that its wing names. The list holds rooms that are not built yet, so that they have a place when they come.
 var wings = []struct {
@@ -35,8 +29,10 @@ var wings = []struct {
 		"edge/access", "edge/adapter", "edge/adapter/matrix", "edge/adapter/xmpp", "edge/adapter/webhook", "edge/adapter/stream",
 		"edge/intake", "edge/linkcheck", "edge/stix", "edge/exchange", "edge/console",
 	}, below: []string{"inline", "watch", "act", "record", "link", "sim", "words"}},
-	{name: "store", rooms: []string{"store/frames", "store/surrogates", "store/records", "store/storetest", "store/embedded", "store/clustered"},
-		below: []string{"inline", "watch", "act", "record", "link", "sim", "words"}},
+	{
+		name: "store", rooms: []string{"store/frames", "store/surrogates", "store/records", "store/storetest", "store/embedded", "store/clustered"},
+		below: []string{"inline", "watch", "act", "record", "link", "sim", "words"},
+	},
 	{name: "inline", rooms: []string{"inline/feature", "inline/decision", "inline/sequence"}, below: []string{"record", "link", "words"}},
 	{name: "watch", rooms: []string{"watch/rehearsal", "watch/targeting", "watch/attribution", "watch/hunt"}, below: []string{"record", "link", "words"}},
 	{name: "act", rooms: []string{"act/casefile", "act/response"}, below: []string{"record", "link", "words"}},

@@ -41,7 +41,7 @@ func own(dir string) (*folder, error) {
 		}
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {

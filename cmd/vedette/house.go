@@ -242,7 +242,11 @@ func (h *house) openGate(ctx context.Context, o opening) error {
 	var err error
 	h.seq, err = sequence.New(h.cfg.Sequence, sequence.Deps{
 		Journal: h.journal,
-		Memory:  func() (sequence.Memory, error) { return feature.New(memory), nil },
+		Memory: func() (sequence.Memory, error) {
+			m := feature.New(memory)
+			h.metrics.Unregister(m.Collector()) // of the memory before, if an append failed
+			return m, h.metrics.Register(m.Collector())
+		},
 		Sync: func(ctx context.Context) error {
 			h.sealing.Lock()
 			defer h.sealing.Unlock()

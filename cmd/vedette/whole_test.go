@@ -108,7 +108,6 @@ type gateway struct {
 	*machine
 	cmd  *exec.Cmd
 	url  string
-	ops  string
 	done chan struct{}
 }
 

@@ -378,7 +378,7 @@ func TestTheDefaultFitsASmallMachine(t *testing.T) {
 func TestMetricsTellHowFullMemoryIs(t *testing.T) {
 	m := New(small())
 	r := prometheus.NewPedanticRegistry()
-	if err := m.Register(r); err != nil {
+	if err := r.Register(m.Collector()); err != nil {
 		t.Fatal(err)
 	}
 	apply(m, sent(start, 1, 2))
@@ -391,7 +391,8 @@ func TestMetricsTellHowFullMemoryIs(t *testing.T) {
 			t.Errorf("%s: %d series, want one for each of 8 tables", f.GetName(), len(f.GetMetric()))
 		}
 	}
-	if err := m.Register(nil); err != nil {
-		t.Errorf("Register(nil) = %v, want nil", err)
+	successor := New(small())
+	if !r.Unregister(successor.Collector()) || r.Register(successor.Collector()) != nil {
+		t.Error("a successor cannot take the place of a memory that is gone")
 	}
 }

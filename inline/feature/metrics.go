@@ -2,14 +2,9 @@ package feature
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Register makes memory's numbers known to r: how many keys each table holds, how many it can, its bytes, and how many keys gave way. A nil
-// r is left alone.
-func (m *Memory) Register(r prometheus.Registerer) error {
-	if r == nil {
-		return nil
-	}
-	return r.Register(collector{m})
-}
+// Collector tells memory's numbers: how many keys each table holds, how many it can, its bytes, and how many keys gave way. Collectors of two
+// memories count as the same one, so that the one of a memory that is gone can be unregistered by its successor's.
+func (m *Memory) Collector() prometheus.Collector { return collector{m} }
 
 type collector struct{ m *Memory }
 
