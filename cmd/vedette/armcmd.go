@@ -162,7 +162,7 @@ func (g *global) arm() *cobra.Command {
 or all of them (all) answer up to a verdict. It first shows what would have been different in the last 7 days, then asks. Without a
 target it says what is armed. Lowering is "vedette disarm" and needs two people.`,
 		Example: "  vedette arm list:amnesty --verdict block\n  vedette arm rule:rare-domain-stranger --verdict warn\n  vedette arm all --verdict warn",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return g.showArmed(cmd)

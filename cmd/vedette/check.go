@@ -156,7 +156,7 @@ resolved or looked up. Defanged spellings (hxxps://evil[.]example) are understoo
 Exits with 3 when a link would not be allowed.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage(cmd, "vedette check needs at least one URL")
+				return usage(cmd, "this needs at least one URL")
 			}
 			return nil
 		},

@@ -103,7 +103,7 @@ func (in showing) tenant(h *house) vedette.Tenant {
 }
 
 func (g *global) decision() *cobra.Command {
-	cmd := &cobra.Command{Use: "decision", Short: "Explain a recorded decision", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{Use: "decision", Short: "Explain a recorded decision", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	var tenant string
 	show := &cobra.Command{
 		Use:   "show ID",

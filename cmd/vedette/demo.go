@@ -45,7 +45,7 @@ func (g *global) demo() *cobra.Command {
 his own accounts before he sends them to five people. The events go through the same engine as yours would. Then a server stays
 open with its API page, until you stop it. With --once it ends after the story. Everything happens in a folder of its own that is
 removed at the end, unless you name one with --data.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := *g
 			if !cmd.Flags().Changed("data") {

@@ -183,7 +183,7 @@ func (g *global) doctor() *cobra.Command {
 		Short: "Say what is wrong with the configuration, and how much of the platform vedette can see",
 		Long: `Looks at keys, rights, rules, indicators and the last 7 days of events: coverage by kind, tier and rule. Silence never reads as
 safety: what a rule could not judge is counted. Exits with 3 when something is wrong.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := opDoctor.do(cmd.Context(), g, struct{}{})
 			if err != nil {

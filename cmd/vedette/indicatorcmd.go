@@ -351,7 +351,7 @@ var opOverride = operation[overriding, inForce]{"guard.override", func(ctx conte
 func (g *global) indicator() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "indicator", Short: "Import, look up and revoke what is known to be bad", Aliases: []string{"indicators"},
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(g.indicatorImport(), g.indicatorList(), g.indicatorLookup(), g.indicatorRevoke(), g.guardCmd())
 	return cmd
@@ -371,7 +371,7 @@ What is taken is in force at once; whether it changes an answer is another quest
 		Example: "  vedette indicator import cytrox.stix2 --source amnesty --grade A1 --verdict block",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usage(cmd, "vedette indicator import needs at least one file")
+				return usage(cmd, "this needs at least one file")
 			}
 			return nil
 		},
@@ -520,7 +520,7 @@ func (g *global) indicatorList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "Count the live indicators by source",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opList.do(cmd.Context(), g, struct{}{})
 			if err != nil {
@@ -615,7 +615,7 @@ func (g *global) indicatorRevoke() *cobra.Command {
 func (g *global) guardCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "guard", Short: "See and feed what keeps indicators from stopping the innocent",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var kind string
 	add := &cobra.Command{

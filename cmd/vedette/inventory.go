@@ -115,7 +115,7 @@ func (g *global) inventory() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inventory",
 		Short: "Say what is kept about whom, until when",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opInventory.do(cmd.Context(), g, struct{}{})
 			if err != nil {

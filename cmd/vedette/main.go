@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -57,16 +58,44 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	}
 	if e, ok := errors.AsType[*exit](err); ok {
 		if e.err != nil {
-			fmt.Fprintln(errOut, "vedette: "+e.err.Error())
+			fmt.Fprintln(errOut, "vedette: "+words(e.err))
 		}
 		return e.code
 	}
-	fmt.Fprintln(errOut, "vedette: "+err.Error())
+	fmt.Fprintln(errOut, "vedette: "+words(err))
 	switch {
 	case errors.Is(err, vedette.ErrBusy), errors.Is(err, vedette.ErrUnavailable):
 		return exitTemporary
 	}
 	return exitError
+}
+
+// words are an error as a person reads it. The kind at a line's end is for programs: that something is invalid is what the line already says.
+func words(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, l := range lines {
+		for _, kind := range []error{vedette.ErrInvalid, vedette.ErrBusy} {
+			l = strings.TrimSuffix(l, ": "+kind.Error())
+		}
+		lines[i] = l
+	}
+	return strings.Join(lines, "\n")
+}
+
+// noArgs refuses what a command has no use for, and says which command may have been meant.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasSubCommands() {
+		return usage(cmd, "%q is one word too many", args[0])
+	}
+	hint := ""
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usage(cmd, "no command %q%s", args[0], hint)
 }
 
 // usage marks what the person typed as wrong, and says how it is meant.
@@ -95,7 +124,7 @@ Start here:   vedette demo      plays a small made-up platform and leaves a serv
 Your own:     vedette serve     needs no configuration; then see "vedette doctor"`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := root.PersistentFlags()

@@ -44,7 +44,7 @@ var opRevokePerson = operation[revokingPerson, struct{}]{"person.revoke", func(c
 func (g *global) person() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "person", Short: "Enrol the people whose two keys some acts need",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var name, role, keyFile, public, propose string
 	var approvals []string
@@ -115,7 +115,7 @@ two people's keys is one person.`,
 	f.StringArrayVar(&approvals, "approval", nil, "an approval's file; twice")
 
 	list := &cobra.Command{
-		Use: "list", Short: "List everybody ever enrolled", Args: cobra.NoArgs,
+		Use: "list", Short: "List everybody ever enrolled", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opPeople.do(cmd.Context(), g, struct{}{})
 			if err != nil {
@@ -245,7 +245,7 @@ func (g *global) erase() *cobra.Command {
 		Long: `Erases the mapping from a platform's account, group, device, network or number block to its surrogate, both ways, and the person's
 seed. What the journal holds then belongs to nobody. The platform's id is read from standard input or --id-file, never from the
 command line, which other users of the machine can see.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := readConfig(g)
 			if err != nil {
@@ -339,12 +339,12 @@ var opKeyRevoke = operation[string, struct{}]{"key.revoke", func(ctx context.Con
 func (g *global) key_() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "key", Short: "Make and revoke the keys of machines that send events",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var scopes, platform, expires string
 	var rate float64
 	create := &cobra.Command{
-		Use: "create --scope SCOPES", Short: "Make a key; it is shown once", Args: cobra.NoArgs,
+		Use: "create --scope SCOPES", Short: "Make a key; it is shown once", Args: noArgs,
 		Example: "  vedette key create --scope decide,events --platform chat.example",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := authority.ParseScope(scopes)
@@ -374,7 +374,7 @@ func (g *global) key_() *cobra.Command {
 	create.Flags().Float64Var(&rate, "rate", 0, "events a second (default: no limit)")
 	create.Flags().StringVar(&expires, "expires", "", "day on which it ends (default: never)")
 	list := &cobra.Command{
-		Use: "list", Short: "List the keys, without their secrets", Args: cobra.NoArgs,
+		Use: "list", Short: "List the keys, without their secrets", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opKeyList.do(cmd.Context(), g, struct{}{})
 			if err != nil {

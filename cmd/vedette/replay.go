@@ -93,10 +93,17 @@ The past is judged with what is known now. With --as-known an indicator counts o
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usage(cmd, "%s needs %s", cmd.CommandPath(), what)
+			return usage(cmd, "this needs %s", what)
 		}
 		return nil
 	}
+}
+
+func atMostOne(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage(cmd, "%q is one word too many", args[1])
+	}
+	return nil
 }
 
 func (g *global) runReplay(cmd *cobra.Command, path, truth string, asKnown, scratch, quiet bool) (*replayed, error) {

@@ -31,12 +31,12 @@ func (g *global) ruleSet(args []string) (*decision.RuleSet, string, error) {
 }
 
 func (g *global) rules() *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "Test, explain and load the rules", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{Use: "rules", Short: "Test, explain and load the rules", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	test := &cobra.Command{
 		Use:   "test [FOLDER]",
 		Short: "Load rules and run their examples",
 		Long:  "Loads the rule files of a folder (default: the rules in force) and runs every example. Exits with 3 when one fails.",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rs, from, err := g.ruleSet(args)
 			if err != nil {
@@ -93,7 +93,7 @@ func (g *global) rules() *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the rules in force",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rs, from, err := g.ruleSet(nil)
 			if err != nil {
@@ -115,7 +115,7 @@ func (g *global) rules() *cobra.Command {
 		Use:   "reload",
 		Short: "Put changed rule files in force, without a pause",
 		Long:  "Loads the folder's rules again. When one of them is wrong nothing changes, and every mistake is listed.",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opReload.do(cmd.Context(), g, struct{}{})
 			if err != nil {

@@ -33,7 +33,7 @@ func (g *global) serve() *cobra.Command {
 		Short: "Serve the gate",
 		Long: `Serves the API, and health and metrics on an address of their own. Needs no configuration: everything is in the data folder, except
 the root key, which is made in your configuration folder on the first start. It observes until you arm it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var level slog.Level
 			if err := level.UnmarshalText([]byte(logLevel)); err != nil {

@@ -16,7 +16,7 @@ import (
 func (g *global) sim() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "sim", Short: "Write streams of events whose truth is known",
-		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var o sim.OverlayOptions
 	var start, end, out, truth string
@@ -26,7 +26,7 @@ func (g *global) sim() *cobra.Command {
 		Long: `Writes events with the timing and structure of real conversations, with harmless links, and with known bad hosts at known places in
 every spelling that slips past a careless reader; the truth is written beside it. Metadata and made-up names only: no text. The same seed
 gives the same bytes.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for _, d := range []struct {
 				name, text string

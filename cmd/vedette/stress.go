@@ -50,7 +50,7 @@ func (g *global) stress() *cobra.Command {
 		Long: `Sends made-up events to a running server on this machine and measures from outside: rate, drops, and how long a request waits.
 It stops by itself after --events or --for, whichever comes first, and exits with 3 when more than --max-drop were dropped.
 Only loopback addresses are taken: load on somebody else's machine is an attack.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !strings.HasPrefix(url, "http://127.0.0.1:") && !strings.HasPrefix(url, "http://[::1]:") && !strings.HasPrefix(url, "http://localhost:") {
 				return usage(cmd, "--url %s: only a server on this machine (http://127.0.0.1:…)", url)
