@@ -499,25 +499,25 @@ func (s *Sequencer) keep(ctx context.Context, frames []*frame) error {
 // settle answers everybody whose entry is in the group. After a failure it answers all that hang on the lost memory, and restores it.
 func (s *Sequencer) settle(ctx context.Context, g group) {
 	s.answer(g)
-	if g.err == nil {
-		return
+	if g.err != nil {
+		s.deps.Log.LogAttrs(ctx, slog.LevelError, "events could not be kept; look at the disk of the data folder", slog.String("cause", g.err.Error()))
+		s.mend(ctx)
 	}
-	s.deps.Log.LogAttrs(ctx, slog.LevelError, "events could not be kept; look at the disk of the data folder", slog.String("cause", g.err.Error()))
+}
+
+// mend answers everybody whose event was decided from a memory that a failed append has made untrue, then restores memory from the journal, so
+// that what was not kept was never measured.
+func (s *Sequencer) mend(ctx context.Context) {
 	for s.inflight > 0 {
-		s.answer(<-s.groups)
+		s.answer(<-s.groups) // the committer keeps nothing while the gate is broken; what it kept before is answered as kept
 	}
 	if f := s.frame; f != nil {
 		s.frame = nil
 		s.inflight++
-		s.answer(group{frames: []*frame{f}, err: g.err})
+		s.answer(group{frames: []*frame{f}, err: ErrUnkept})
 	}
-	s.mend(context.WithoutCancel(ctx))
-}
-
-// mend restores memory from the journal, so that what was not kept was never measured.
-func (s *Sequencer) mend(ctx context.Context) {
 	s.judge = s.inForce
-	if _, err := s.Restore(ctx); err != nil {
+	if _, err := s.Restore(context.WithoutCancel(ctx)); err != nil {
 		s.deps.Log.LogAttrs(ctx, slog.LevelError, "memory could not be restored; no verdicts until it is", slog.String("cause", err.Error()))
 		return
 	}
