@@ -358,7 +358,7 @@ both sign it with "vedette approve", and disarm with both approvals. What was ar
 				return usage(cmd, "--until: %s", err)
 			}
 			in := disarming{Target: args[0], Verdict: v, Until: end, Why: why, Propose: propose != ""}
-			if _, in.Approvals, err = readAct(append([]string{os.DevNull}, approvals...)); err != nil {
+			if in.Approvals, err = readApprovals(approvals); err != nil {
 				return err
 			}
 			out, err := opDisarm.do(cmd.Context(), g, in)

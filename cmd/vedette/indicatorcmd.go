@@ -719,6 +719,13 @@ func writeAct(cmd *cobra.Command, path string, act []byte) error {
 	return err
 }
 
+// readApprovals reads approvals' files.
+func readApprovals(paths []string) ([][]byte, error) {
+	_, approvals, err := readAct(append([]string{os.DevNull}, paths...))
+	return approvals, err
+}
+
+// readAct reads an act's file and the approvals' after it.
 func readAct(paths []string) (act []byte, approvals [][]byte, err error) {
 	for i, p := range paths {
 		b, err := os.ReadFile(p)

@@ -143,7 +143,7 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 		}
 	}
 	add("main", g.demo(), g.serve(), g.check(), g.replay(), g.decision())
-	add("know", g.indicator(), g.rules(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase())
+	add("know", g.indicator(), g.rules(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase(), g.risk())
 	add("run", g.key_(), g.doctor(), g.inventory(), g.stress(), g.sim(), g.version())
 	return root
 }

@@ -4,6 +4,6 @@ package main
 func operations() []served {
 	return []served{
 		opArm, opArmed, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
-		opKeyRevoke, opList, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opShow,
+		opKeyRevoke, opList, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 	}
 }

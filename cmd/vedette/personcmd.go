@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -87,7 +86,7 @@ two people's keys is one person.`,
 				}
 				return writeAct(cmd, propose, act.Canonical())
 			}
-			_, signed, err := readAct(append([]string{os.DevNull}, approvals...))
+			signed, err := readApprovals(approvals)
 			if err != nil {
 				return err
 			}
@@ -152,7 +151,7 @@ two people's keys is one person.`,
 				}
 				return writeAct(cmd, revokePropose, act.Canonical())
 			}
-			_, signed, err := readAct(append([]string{os.DevNull}, revokeApprovals...))
+			signed, err := readApprovals(revokeApprovals)
 			if err != nil {
 				return err
 			}
@@ -263,18 +262,11 @@ command line, which other users of the machine can see.`,
 				}
 				return writeAct(cmd, propose, act.Canonical())
 			}
-			if rawFile == "" {
-				rawFile = "-"
-			}
-			raw, _, err := readAll(rawFile, cmd.InOrStdin())
+			id, err := rawID(cmd, rawFile)
 			if err != nil {
 				return err
 			}
-			id := strings.TrimSpace(string(raw))
-			if id == "" {
-				return usage(cmd, "no id on standard input")
-			}
-			_, signed, err := readAct(append([]string{os.DevNull}, approvals...))
+			signed, err := readApprovals(approvals)
 			if err != nil {
 				return err
 			}
@@ -408,5 +400,3 @@ func (g *global) key_() *cobra.Command {
 	cmd.AddCommand(create, list, revoke)
 	return cmd
 }
-
-var _ = ed25519.PublicKeySize

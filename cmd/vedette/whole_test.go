@@ -176,7 +176,7 @@ func TestTheOperationsAreTheseAlone(t *testing.T) {
 	want := []string{
 		"arm", "armed", "check", "decision.show", "disarm", "doctor", "guard.add", "guard.check", "guard.override", "indicator.import",
 		"indicator.list", "indicator.lookup", "indicator.revoke", "inventory", "key.create", "key.list", "key.revoke", "person.enrol",
-		"person.list", "person.revoke", "rules.reload", "vault.erase",
+		"person.list", "person.revoke", "risk.enrol", "risk.withdraw", "rules.reload", "vault.erase",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations changed; see docs/misuse.md before you add one (-want +got):\n%s", diff)
