@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"net"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,13 +73,21 @@ func readConfig(g *global) (config, error) {
 	if path == "" {
 		path = filepath.Join(g.data, "vedette.yaml")
 	}
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil && (g.config != "" || !errors.Is(err, fs.ErrNotExist)) {
+	switch err := k.Load(file.Provider(path), yaml.Parser()); {
+	case err == nil, g.config == "" && errors.Is(err, fs.ErrNotExist):
+	case strings.Contains(fmt.Sprint(err), "cannot unmarshal"): // the library's words are about Go
+		return c, fmt.Errorf("configuration %s: want lines like \"listen: %s\": %w", path, c.Listen, vedette.ErrInvalid)
+	default:
 		return c, fmt.Errorf("configuration %s: %w: %w", path, err, vedette.ErrInvalid)
 	}
 	for _, key := range k.Keys() {
 		if _, ok := keys[key]; !ok {
 			return c, fmt.Errorf("configuration %s: key %q is unknown; known are %s: %w", path, key, strings.Join(known(), ", "), vedette.ErrInvalid)
 		}
+	}
+	from := map[string]string{} // where a key's value comes from, for messages
+	for _, key := range k.Keys() {
+		from[key] = path + ": " + key
 	}
 	err := k.Load(env.Provider(".", env.Opt{Prefix: "VEDETTE_", TransformFunc: func(name, value string) (string, any) {
 		name = strings.ToLower(strings.TrimPrefix(name, "VEDETTE_"))
@@ -88,12 +97,13 @@ func readConfig(g *global) (config, error) {
 		if _, ok := keys[name]; !ok {
 			return "", nil // VEDETTE_DATA and others that are not configuration
 		}
+		from[name] = "VEDETTE_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_"))
 		return name, value
 	}}), nil)
 	if err != nil {
 		return c, fmt.Errorf("configuration from the environment: %w: %w", err, vedette.ErrInvalid)
 	}
-	return c, c.read(k)
+	return c, c.read(k, from)
 }
 
 func known() []string {
@@ -105,20 +115,29 @@ func known() []string {
 	return names
 }
 
-func (c *config) read(k *koanf.Koanf) error {
+func (c *config) read(k *koanf.Koanf, from map[string]string) error {
 	var errs []error
-	text := func(key string, to *string) {
-		if k.Exists(key) {
-			*to = k.String(key)
+	wrong := func(key, want string) {
+		errs = append(errs, fmt.Errorf("%s: %q: want %s: %w", from[key], k.String(key), want, vedette.ErrInvalid))
+	}
+	// An address that is empty would be every address of the machine, on a port that nobody knows.
+	address := func(key string, to *string) {
+		if !k.Exists(key) {
+			return
 		}
+		if _, port, err := net.SplitHostPort(k.String(key)); err != nil || port == "" {
+			wrong(key, "host:port, like "+defaults().Listen)
+			return
+		}
+		*to = k.String(key)
 	}
 	number := func(key string, to *int, low, high int) {
 		if !k.Exists(key) {
 			return
 		}
-		var n int
-		if _, err := fmt.Sscan(k.String(key), &n); err != nil || n < low || n > high {
-			errs = append(errs, fmt.Errorf("%s: %q is no number within %d to %d: %w", key, k.String(key), low, high, vedette.ErrInvalid))
+		n, err := strconv.Atoi(k.String(key))
+		if err != nil || n < low || n > high {
+			wrong(key, fmt.Sprintf("a whole number from %d to %d", low, high))
 			return
 		}
 		*to = n
@@ -129,29 +148,36 @@ func (c *config) read(k *koanf.Koanf) error {
 		}
 		d, err := time.ParseDuration(k.String(key))
 		if err != nil || d < low || d > high {
-			errs = append(errs, fmt.Errorf("%s: %q is no duration within %s to %s: %w", key, k.String(key), low, high, vedette.ErrInvalid))
+			wrong(key, "a duration from "+span(low)+" to "+span(high))
 			return
 		}
 		*to = d
 	}
-	text("listen", &c.Listen)
-	text("ops", &c.Ops)
-	text("rules", &c.Rules)
-	text("trace", &c.Trace)
+	address("listen", &c.Listen)
+	address("ops", &c.Ops)
+	address("trace", &c.Trace)
+	if k.Exists("rules") {
+		c.Rules = k.String("rules")
+	}
 	if k.Exists("tokens") {
-		c.Tokens = k.Bool("tokens")
+		switch k.String("tokens") {
+		case "true", "false":
+			c.Tokens = k.Bool("tokens")
+		default:
+			wrong("tokens", "true or false")
+		}
 	}
 	if k.Exists("tenant") {
 		t, err := vedette.ParseTenant(k.String("tenant"))
 		if err != nil {
-			errs = append(errs, err)
+			wrong("tenant", "1 to 40 of a-z, 0-9 and -")
 		}
 		c.Tenant = t
 	}
 	if k.Exists("fallback") {
 		v, err := vedette.ParseVerdict(k.String("fallback"))
 		if err != nil || v == vedette.Warn {
-			errs = append(errs, fmt.Errorf("fallback: %q: allow, hold or block: %w", k.String("fallback"), vedette.ErrInvalid))
+			wrong("fallback", "allow, hold or block")
 		}
 		c.Fallback = v
 	}
@@ -161,9 +187,29 @@ func (c *config) read(k *koanf.Koanf) error {
 	number("sequence.checkpoint", &c.Sequence.Checkpoint, 1024, 1<<24)
 	duration("sequence.budget", &c.Sequence.Budget, time.Millisecond, time.Second)
 	if c.Rules != "" {
-		if _, err := os.Stat(c.Rules); err != nil {
-			errs = append(errs, fmt.Errorf("rules: %w: %w", err, vedette.ErrInvalid))
+		if !isDir(c.Rules) {
+			wrong("rules", "a folder of rule files that is there")
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// span writes a duration without the zeros that Go adds: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// days writes a long time as people say it.
+func days(d time.Duration) string {
+	if n := d / (24 * time.Hour); n > 1 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", n)
+	}
+	return span(d)
 }

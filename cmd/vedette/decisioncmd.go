@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -58,7 +59,10 @@ func showDecision(ctx context.Context, h *house, in showing) (shown, error) {
 	}
 	e, err := h.journal.Find(ctx, in.tenant(h), id, time.Time{})
 	if err != nil {
-		return shown{}, fmt.Errorf("no decision about this event is kept (for %s at most): %w", h.cfg.Retention, err)
+		if errors.Is(err, vedette.ErrUnknown) {
+			return shown{}, fmt.Errorf("no decision about this event: never sent here, or longer ago than %s: %w", days(h.cfg.Retention), vedette.ErrUnknown)
+		}
+		return shown{}, err
 	}
 	d := &e.Decision
 	out := shown{
@@ -157,7 +161,7 @@ func (s *shown) print(w io.Writer, p paint) {
 			}
 		}
 		t.flush()
-		if i < len(s.Links) {
+		if i < len(s.Links) && len(s.Links[i].Properties) > 0 {
 			fmt.Fprintf(w, "  shape: %s\n", strings.Join(s.Links[i].Properties, ", "))
 		}
 	}

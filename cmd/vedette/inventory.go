@@ -37,7 +37,7 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 	entries := keptThing{
 		What: "events with their measures and decisions", About: "everybody on the platform who sent, got or did something",
 		Form: "surrogates of accounts, groups, devices and networks; keyed tokens and shapes of links; no text, name, number, address or URL",
-		Term: h.cfg.Retention.String() + " (retention), and every follower has passed",
+		Term: days(h.cfg.Retention) + " (retention), and every follower has passed",
 	}
 	for e, err := range h.journal.Read(ctx, h.journal.First()) {
 		if err != nil {
