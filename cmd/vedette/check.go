@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -152,8 +153,8 @@ func (g *global) check() *cobra.Command {
 		Use:   "check URL…",
 		Short: "Say what vedette sees in a link, and what it would say",
 		Long: `Reads links as a client would open them and as a person sees them, and asks the folder's indicators and rules. Nothing is fetched,
-resolved or looked up. Defanged spellings (hxxps://evil[.]example) are understood. - reads one link a line from standard input.
-Exits with 3 when a link would not be allowed.`,
+resolved or looked up. Defanged spellings (hxxps://evil[.]example) are understood. "vedette check -" reads one link a line from standard
+input. Exits with 3 when a link would not be allowed.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage(cmd, "this needs at least one URL")
@@ -210,24 +211,48 @@ Exits with 3 when a link would not be allowed.`,
 	}
 }
 
+// markWords says what is the matter with one character. It is named by its number too: the eye alone is what it deceives.
+func markWords(m link.Mark) string {
+	s := fmt.Sprintf("%s (%U) %s", visible(string(m.Rune)), m.Rune, m.Why)
+	if m.Looks != "" {
+		s += " " + visible(m.Looks)
+	}
+	return s
+}
+
+// visible writes what a terminal could obey or hide as its number: what a stranger wrote must not move the cursor.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "<%U>", r)
+		}
+	}
+	return b.String()
+}
+
 func (c *checked) print(w io.Writer, p paint) {
 	if c.Error != "" {
-		fmt.Fprintf(w, "%s\n  %s\n", link.Defang(c.Input), c.Error)
+		fmt.Fprintf(w, "unreadable  %s\n  %s; %s\n", p.bold(visible(link.Defang(c.Input))), strings.TrimSuffix(strings.TrimPrefix(c.Error, "link: "), ": "+vedette.ErrInvalid.Error()), c.Note)
 		return
 	}
 	v, _ := vedette.ParseVerdict(c.Verdict)
 	a, _ := vedette.ParseVerdict(c.Answer)
 	fmt.Fprintf(w, "%s  %s\n", p.verdict(v), p.bold(c.Defanged))
 	t := newTable(w)
-	t.row("  host", link.Defang(c.Host))
+	if c.Host != "" {
+		t.row("  host", link.Defang(c.Host))
+	}
 	if c.Registrable != "" {
 		t.row("  registrable domain", link.Defang(c.Registrable))
 	}
-	if c.Display != "" && c.Display != c.Host {
-		t.row("  a person sees", link.Defang(c.Display))
+	if c.Display != "" && c.Display != c.Canonical {
+		t.row("  a person sees", visible(link.Defang(c.Display)))
 	}
 	for _, m := range c.Marks {
-		t.row("  mark", fmt.Sprint(m))
+		t.row("  mark", markWords(m))
 	}
 	if c.Tenant != "" {
 		t.row("  on a shared host, of", link.Defang(c.Tenant))

@@ -367,7 +367,8 @@ func (g *global) indicatorImport() *cobra.Command {
 		Long: `Takes indicators from files. Nothing is lost in silence: each value is taken, kept as not about links, or refused with its reason.
 The guard narrows or refuses what would stop a popular or shared host. An indicator's strongest verdict follows its source's grade
 (nothing, for a source that you don't grade: it is observed) unless a person says otherwise with --verdict.
-What is taken is in force at once; whether it changes an answer is another question: see "vedette arm". - reads standard input.`,
+What is taken is in force at once; whether it changes an answer is another question: see "vedette arm". A file named - is standard input.
+Exits with 4 when a file is damaged, or nothing in it could be taken.`,
 		Example: "  vedette indicator import cytrox.stix2 --source amnesty --grade A1 --verdict block",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -436,7 +437,7 @@ What is taken is in force at once; whether it changes an answer is another quest
 					return err
 				}
 				all = append(all, out)
-				damaged = damaged || out.Error != ""
+				damaged = damaged || out.Error != "" || out.Report.Taken == 0 && out.Report.KeptSum() == 0
 			}
 			switch {
 			case g.json && len(all) == 1:
@@ -506,8 +507,11 @@ func (o *imported) print(w io.Writer, p paint) {
 				fmt.Fprintf(w, "  … and %s more; --json lists them\n", count(len(list)-10))
 				return
 			}
-			fmt.Fprintf(w, "  %s %s %s: %s\n", title, x.Where, x.Value, x.Reason)
+			fmt.Fprintf(w, "  %s %s %s: %s\n", title, x.Where, visible(x.Value), visible(x.Reason))
 		}
+	}
+	if r.Seen == 0 {
+		fmt.Fprintln(w, "  the file holds nothing")
 	}
 	some("narrowed", r.Narrow)
 	some("refused", r.Refusals)
