@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"vedette"
 	"vedette/inline/decision"
+	"vedette/record/authority"
 )
 
 // diagnosis is what doctor finds.
@@ -146,9 +148,45 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	if err != nil {
 		return d, err
 	}
-	if live := len(people); live < 2 {
-		find("note", "vedette person enrol", "%d people are enrolled: what needs two people (disarming, overriding the guard, erasing) cannot be done", live)
+	live := 0
+	for _, p := range people {
+		if p.Revoked.IsZero() {
+			live++
+		}
 	}
+	if live < 2 {
+		find("note", "vedette person enrol --help", "what needs two people (disarming, overriding the guard, erasing) cannot be done: %d of 2 are enrolled", live)
+	}
+	// What judges was loaded at the start or the last reload; what lies on the disk is what the next start gets.
+	switch onDisk, err := h.loadRules(); {
+	case err != nil:
+		find("wrong", "vedette rules test; then vedette rules reload", "the rules in %s do not load; those loaded before still judge, but the server would not start again: %s", h.rulesFrom(), words(err))
+	case onDisk.Digest() != h.judging.Load().rules.Digest():
+		find("warn", "vedette rules test; then vedette rules reload", "the rules in %s have changed and are not in force yet", h.rulesFrom())
+	}
+	machines, err := h.machines.List(ctx)
+	if err != nil {
+		return d, err
+	}
+	sending := 0
+	for _, m := range machines {
+		if m.Live(time.Now()) == nil && (m.Scopes.Has(authority.ScopeDecide) || m.Scopes.Has(authority.ScopeEvents)) {
+			sending++
+		}
+	}
+	if sending == 0 {
+		find("note", "vedette key create --scope decide,events", "no key may send events")
+	}
+	urgent := map[string]int{"wrong": 0, "warn": 1}
+	slices.SortStableFunc(d.Findings, func(a, b diagnosed) int {
+		rank := func(f diagnosed) int {
+			if r, ok := urgent[f.Level]; ok {
+				return r
+			}
+			return len(urgent)
+		}
+		return rank(a) - rank(b)
+	})
 	d.OK = true
 	for _, f := range d.Findings {
 		d.OK = d.OK && f.Level != "wrong"
@@ -218,19 +256,18 @@ func (d *diagnosis) print(w io.Writer, p paint) {
 	}
 	fmt.Fprintf(w, "\nkeys: %s\ngeneration %s: %d rules, %s indicators\n", d.Keys, d.Force.Generation, d.Force.Rules, count(d.Force.Indicators))
 	fmt.Fprintf(w, "\nLast 7 days: %s events, %s links (%s in clear, %s by token)\n", count(d.Events), count(d.Links), count(d.LinksRead), count(d.LinksToken))
+	if d.Events == 0 {
+		return
+	}
 	t := newTable(w, "  kind", "events")
 	for _, k := range byCount(d.ByKind) {
 		t.row("  "+k, count(d.ByKind[k]))
 	}
-	t.flush()
-	t = newTable(w, "  tier", "events")
+	t.row("  tier", "events")
 	for _, k := range byCount(d.ByTier) {
 		t.row("  "+k, count(d.ByTier[k]))
 	}
 	t.flush()
-	if d.Events == 0 {
-		return
-	}
 	fmt.Fprintln(w, "\nWhat each rule could see")
 	t = newTable(w, "  rule", "asked", "measurable", "of all links", "fired", "may answer")
 	for _, c := range d.Coverage {

@@ -15,8 +15,16 @@ import (
 	"vedette"
 )
 
-// ErrOwned says that another process owns the data folder.
+// errOwned says that another process owns the data folder.
 var errOwned = fmt.Errorf("the data folder is in use: %w", vedette.ErrBusy)
+
+// owned is errOwned with the folder and the process that has it.
+type owned struct{ dir, pid string }
+
+func (o *owned) Error() string {
+	return "the data folder is in use: " + o.dir + ", by process " + o.pid
+}
+func (o *owned) Unwrap() error { return errOwned }
 
 // folder is a data folder that this process owns until it is released.
 type folder struct {
@@ -37,7 +45,7 @@ func own(dir string) (*folder, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer func() { _ = f.Close() }()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s, by process %s: %w", dir, owner(dir), errOwned)
+			return nil, &owned{dir, owner(dir)}
 		}
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}

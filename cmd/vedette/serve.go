@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ the root key, which is made in your configuration folder on the first start. It 
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 			h, err := open(cmd.Context(), g, opening{gate: true, log: log})
+			if errors.Is(err, errOwned) {
+				return fmt.Errorf("%w\nA second server needs a folder of its own (--data). Commands need nothing: they ask the process that has it", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -59,7 +63,9 @@ the root key, which is made in your configuration folder on the first start. It 
 					log.Warn("nobody can send events yet; make a key in another shell: vedette key create --scope decide,events --data " + g.data)
 				}
 			})
-			return errors.Join(err, h.close())
+			err = errors.Join(err, h.close())
+			log.Info("stopped")
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "where the API is served (default 127.0.0.1:8480)")
@@ -99,11 +105,11 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 	mux.Handle(matrix.Path, synapse)
 	api, err := net.Listen("tcp", h.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w: %w", err, vedette.ErrInvalid)
+		return fmt.Errorf("the API cannot be served at %s: %w; choose another address with --listen", h.cfg.Listen, cause(err))
 	}
 	opsAt, err := net.Listen("tcp", h.cfg.Ops)
 	if err != nil {
-		return errors.Join(fmt.Errorf("ops: %w: %w", err, vedette.ErrInvalid), api.Close())
+		return errors.Join(fmt.Errorf("health and metrics cannot be served at %s: %w; choose another address with --ops", h.cfg.Ops, cause(err)), api.Close())
 	}
 	h.cfg.Ops = opsAt.Addr().String()
 	path, err := socketPath(h.folder.dir)
@@ -167,6 +173,14 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 	return err
 }
 
+// cause is what is wrong with an address, without the address.
+func cause(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
 // matrixFallback is what the homeserver gets when there is no decision; it knows no third thing between allow and block.
 func matrixFallback(v vedette.Verdict) vedette.Verdict {
 	if v >= vedette.Hold {
@@ -226,7 +240,9 @@ func (h *house) forget(ctx context.Context) {
 	case r.Purged > 0:
 		h.log.Info("forgotten", "frames", r.Purged, "before", r.Before)
 	}
-	if r.Waiting != "" {
+	if strings.HasPrefix(r.Waiting, "gate/segment/") {
+		h.log.Debug("events past their term are kept until the gate's own memory has passed them, with the events to come", "follower", r.Waiting)
+	} else if r.Waiting != "" {
 		h.log.Warn("events past their term are kept, since a follower has not passed them", "follower", r.Waiting)
 	}
 }
