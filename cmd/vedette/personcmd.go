@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -84,7 +85,12 @@ two people's keys is one person.`,
 				if err != nil {
 					return err
 				}
-				return writeAct(cmd, propose, act.Canonical())
+				if err := writeAct(cmd, propose, act.Canonical()); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "then: vedette person enrol %s --name %q --role %s --public-key %s --approval FILE --approval FILE\n",
+					p.ID, p.Name, p.Role, base64.StdEncoding.EncodeToString(p.Key))
+				return err
 			}
 			signed, err := readApprovals(approvals)
 			if err != nil {
@@ -92,6 +98,9 @@ two people's keys is one person.`,
 			}
 			out, err := opEnrol.do(cmd.Context(), g, enrolling{p, signed})
 			if err != nil {
+				if keyFile != "" { // of nobody; the next try would find it in its way
+					err = errors.Join(err, os.Remove(keyFile))
+				}
 				return err
 			}
 			if g.json {
@@ -122,6 +131,10 @@ two people's keys is one person.`,
 			}
 			if g.json {
 				return printJSON(cmd.OutOrStdout(), out)
+			}
+			if len(out) == 0 {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "Nobody is enrolled yet. The first two found the folder: vedette person enrol --help")
+				return err
 			}
 			t := newTable(cmd.OutOrStdout(), "id", "role", "enrolled", "by", "revoked")
 			for _, p := range out {
@@ -223,16 +236,25 @@ type erasing struct {
 	Approvals [][]byte      `json:"approvals"`
 }
 
-var opErase = operation[erasing, vault.Erased]{"vault.erase", func(ctx context.Context, h *house, in erasing) (vault.Erased, error) {
+// erased tells what was forgotten, without the surrogate: beside the id on somebody's screen it would be the mapping once more.
+type erased struct {
+	Kind     string `json:"kind"`
+	Known    bool   `json:"known"`
+	Seed     bool   `json:"seed"`
+	Enrolled bool   `json:"enrolled"`
+}
+
+var opErase = operation[erasing, erased]{"vault.erase", func(ctx context.Context, h *house, in erasing) (erased, error) {
 	kind, err := vault.ParseKind(in.Kind)
 	if err != nil {
-		return vault.Erased{}, err
+		return erased{}, err
 	}
 	permit, err := h.people.Permit(ctx, in.Ask, in.Approvals, time.Now().UTC())
 	if err != nil {
-		return vault.Erased{}, err
+		return erased{}, err
 	}
-	return h.vault.Erase(ctx, permit, in.Ask.Tenant, kind, in.Raw)
+	e, err := h.vault.Erase(ctx, permit, in.Ask.Tenant, kind, in.Raw)
+	return erased{kind.String(), e.Known, e.Seed, e.Enrolled}, err
 }}
 
 func (g *global) erase() *cobra.Command {
@@ -243,9 +265,18 @@ func (g *global) erase() *cobra.Command {
 		Short: "Make the house forget who a person is, with two people's approval",
 		Long: `Erases the mapping from a platform's account, group, device, network or number block to its surrogate, both ways, and the person's
 seed. What the journal holds then belongs to nobody. The platform's id is read from standard input or --id-file, never from the
-command line, which other users of the machine can see.`,
+command line, which other users of the machine can see.
+
+Two people allow it for a case, until a day: write the act with --propose, let both sign it with "vedette approve", and erase with both
+approvals. The act names no person, so keep to one case for each request, and end it soon. It cannot be undone.`,
+		Example: `  vedette erase --case 'request 12' --until 2026-12-01 --propose act.json
+  vedette approve act.json --person ana --person-key ana.key
+  vedette erase --case 'request 12' --until 2026-12-01 --approval act.ana.approval --approval act.omar.approval < id.txt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if name == "" || until == "" {
+				return usage(cmd, "--case and --until are needed: which case it is for, and the day on which the permit ends")
+			}
 			cfg, err := readConfig(g)
 			if err != nil {
 				return err
@@ -277,8 +308,19 @@ command line, which other users of the machine can see.`,
 			if g.json {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%+v\n", out)
-			return err
+			w := cmd.OutOrStdout()
+			if !out.Known {
+				_, err = fmt.Fprintf(w, "No such %s is known here: there was nothing to erase.\n", out.Kind)
+				return err
+			}
+			fmt.Fprintf(w, "Erased: nobody can tell any more whom the journal means. Seen again, the same %s gets another surrogate.\n", out.Kind)
+			if out.Seed {
+				fmt.Fprintln(w, "Its seed went too: what was sealed for it can be opened by nobody.")
+			}
+			if out.Enrolled {
+				fmt.Fprintln(w, "Its enrolment as a person at risk went too.")
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()
@@ -374,6 +416,10 @@ func (g *global) key_() *cobra.Command {
 			}
 			if g.json {
 				return printJSON(cmd.OutOrStdout(), out)
+			}
+			if len(out) == 0 {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "No key yet. Make one: vedette key create --scope decide,events")
+				return err
 			}
 			t := newTable(cmd.OutOrStdout(), "id", "platform", "scopes", "made", "state")
 			for _, m := range out {
