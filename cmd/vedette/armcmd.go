@@ -161,7 +161,7 @@ func (g *global) arm() *cobra.Command {
 		Long: `A fresh install observes: it judges and records, and answers allow. Arming lets one rule (rule:NAME), one indicator list (list:SOURCE),
 or all of them (all) answer up to a verdict. It first shows what would have been different in the last 7 days, then asks. Without a
 target it says what is armed. Lowering is "vedette disarm" and needs two people.`,
-		Example: "  vedette arm list:amnesty --verdict block\n  vedette arm rule:rare-domain-stranger --verdict warn\n  vedette arm all --verdict warn",
+		Example: "  vedette arm list:amnesty --verdict block\n  vedette arm rule:first-contact-rare-link --verdict warn\n  vedette arm all --verdict warn",
 		Args:    atMostOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -297,7 +297,7 @@ func (g *global) showArmed(cmd *cobra.Command) error {
 		if !c.Until.IsZero() {
 			until = " until " + c.Until.Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "  %s  %s up to %s%s, by %s %s\n", c.At.Format(time.RFC3339), target, c.Verdict, until, strings.Join(c.By, " and "), c.Why)
+		fmt.Fprintf(w, "  %s  %s up to %s%s, by %s\n", c.At.Format(time.RFC3339), target, c.Verdict, until, strings.TrimSpace(strings.Join(c.By, " and ")+" "+c.Why))
 	}
 	return nil
 }
@@ -322,11 +322,23 @@ var opDisarm = operation[disarming, disarmed]{"disarm", func(ctx context.Context
 		return disarmed{}, err
 	}
 	c := authority.Change{Target: target, Verdict: in.Verdict, Until: in.Until, Why: in.Why, By: []string{"two people"}}
-	if in.Propose {
-		now, err := h.arms.Armed(ctx, time.Now())
-		if err != nil {
-			return disarmed{}, err
+	now, err := h.arms.Armed(ctx, time.Now())
+	if err != nil {
+		return disarmed{}, err
+	}
+	// What lowers nothing would need nobody's approval, and history must not say that two people gave it.
+	has := now.Each[target]
+	if target == authority.Ceiling {
+		has = now.Ceiling
+	}
+	if in.Verdict >= has {
+		more := ""
+		if target != authority.Ceiling && now.Ceiling > in.Verdict {
+			more = ", and answers as \"all\" does: up to " + now.Ceiling.String()
 		}
+		return disarmed{}, fmt.Errorf("%s is armed up to %s%s: there is nothing to lower: %w", in.Target, has, more, vedette.ErrInvalid)
+	}
+	if in.Propose {
 		act, err := authority.LowerAct(c, now.Revision)
 		return disarmed{Act: act.Canonical()}, err
 	}
@@ -353,9 +365,15 @@ both sign it with "vedette approve", and disarm with both approvals. What was ar
 			if err != nil {
 				return usage(cmd, "--verdict: %s", err)
 			}
+			if until == "" || why == "" {
+				return usage(cmd, "--until and --why are needed: the day on which it ends, and why, so that a stranger understands")
+			}
 			end, err := parseDay(until)
 			if err != nil {
 				return usage(cmd, "--until: %s", err)
+			}
+			if end.After(time.Now().Add(authority.MaxLowered)) {
+				return usage(cmd, "--until %s: at most %s away", until, days(authority.MaxLowered))
 			}
 			in := disarming{Target: args[0], Verdict: v, Until: end, Why: why, Propose: propose != ""}
 			if in.Approvals, err = readApprovals(approvals); err != nil {
