@@ -12,6 +12,7 @@ import (
 type Metrics struct {
 	duplicates prometheus.Counter
 	refused    prometheus.Counter
+	faults     prometheus.Counter
 	appends    prometheus.Histogram
 	entries    prometheus.Histogram
 }
@@ -27,6 +28,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "vedette_refused_total",
 			Help: "Events refused because too many were waiting. A rise means that the machine or its disk is too slow.",
 		}),
+		faults: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vedette_order_faults_total",
+			Help: "Events on which a part of ours broke while they were measured or applied. Any rise is a fault of ours: the log has it.",
+		}),
 		appends: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "vedette_journal_append_duration_seconds",
 			Help:    "Time to make a group of frames durable. A rise means a slow disk, and slow answers with it.",
@@ -39,7 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.duplicates, m.refused, m.appends, m.entries)
+		reg.MustRegister(m.duplicates, m.refused, m.faults, m.appends, m.entries)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,11 +86,19 @@ type Deps struct {
 var (
 	ErrFull   = fmt.Errorf("sequence: too many events are waiting: %w", vedette.ErrBusy)
 	ErrUnkept = fmt.Errorf("sequence: the event could not be kept, so there is no verdict: %w", vedette.ErrUnavailable)
+	ErrBroke  = errors.New("sequence: a part of ours broke on the event")
 	ErrOther  = fmt.Errorf("sequence: the event's id was used in the last 24 hours for other bytes: %w", vedette.ErrConflict)
 )
 
 // maxGroup is how many frames one append takes at most, and how many may wait for it: one sync then covers up to 8,192 events.
 const maxGroup = 32
+
+// After a second failure in a row memory is restored only every firstPause to longestPause, so that a full disk does not make the gate read its
+// journal again for each event that it refuses.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 2 * time.Second
+)
 
 // stateName and generationName are where the gate keeps its memory's segments and the generation last in force.
 const (
@@ -113,14 +122,18 @@ type Sequencer struct {
 
 	// Owned by Run's goroutine.
 	memory   Memory
-	judge    Judge // orders the next event
-	inForce  Judge // the last one whose record is durable
+	judge    Judge                // orders the next event
+	inForce  Judge                // the last one whose record is durable, or the first
+	recorded vedette.GenerationID // of the last durable record
+	begun    time.Time            // of the first generation's record
 	recent   recent
 	next     uint64 // number of the next frame
 	frame    *frame
 	segment  int // next one to save
 	applied  int // events since the last segment was saved
 	inflight int // frames handed to the committer and not yet answered
+	failures int // groups that failed since one was kept
+	retry    *time.Timer
 }
 
 // request is one call of Submit, or a control: swap or tick.
@@ -250,6 +263,7 @@ func (s *Sequencer) restore(ctx context.Context, saved bool) (Restored, error) {
 	}
 	s.memory = mem
 	s.recent = newRecent(r.Last, r.Generation)
+	s.recorded = r.Generation
 	s.next = r.Last.Frame + 1
 	s.frame = nil
 	last := r.Last
@@ -385,7 +399,9 @@ func (s *Sequencer) Run(ctx context.Context, first Judge, at time.Time) error {
 	if s.memory == nil || first == nil {
 		return fmt.Errorf("sequence: Restore was not called, or no generation given: %w", vedette.ErrInvalid)
 	}
-	s.judge, s.inForce = first, first
+	s.judge, s.inForce, s.begun = first, first, at
+	s.retry = time.NewTimer(longestPause)
+	defer s.retry.Stop()
 	s.frames = make(chan *frame, maxGroup)
 	s.groups = make(chan group, 1)
 	var committer sync.WaitGroup
@@ -393,7 +409,7 @@ func (s *Sequencer) Run(ctx context.Context, first Judge, at time.Time) error {
 	defer close(s.stopped)
 	defer committer.Wait()
 	defer close(s.frames)
-	s.own(&request{judge: first, at: at, left: 1, done: make(chan struct{})})
+	s.announce()
 	for {
 		s.hand()
 		select {
@@ -401,6 +417,10 @@ func (s *Sequencer) Run(ctx context.Context, first Judge, at time.Time) error {
 			s.take(ctx, r)
 		case g := <-s.groups:
 			s.settle(ctx, g)
+		case <-s.retry.C: // also without a request: who is told that the gate is not ready sends none
+			if s.broken.Load() {
+				s.mend(ctx)
+			}
 		case <-ctx.Done():
 			for s.frame != nil || s.inflight > 0 {
 				s.hand()
@@ -408,8 +428,18 @@ func (s *Sequencer) Run(ctx context.Context, first Judge, at time.Time) error {
 					s.settle(ctx, <-s.groups)
 				}
 			}
+			if s.broken.Load() {
+				s.mend(ctx)
+			}
 			return s.save(context.WithoutCancel(ctx))
 		}
+	}
+}
+
+// announce records the generation in force where its record is not in the order: at the start, and when the first record could not be kept.
+func (s *Sequencer) announce() {
+	if s.recent.generation != s.judge.ID() {
+		s.own(&request{judge: s.judge, at: s.begun, left: 1, done: make(chan struct{})})
 	}
 }
 
@@ -499,15 +529,21 @@ func (s *Sequencer) keep(ctx context.Context, frames []*frame) error {
 // settle answers everybody whose entry is in the group. After a failure it answers all that hang on the lost memory, and restores it.
 func (s *Sequencer) settle(ctx context.Context, g group) {
 	s.answer(g)
-	if g.err != nil {
-		s.deps.Log.LogAttrs(ctx, slog.LevelError, "events could not be kept; look at the disk of the data folder", slog.String("cause", g.err.Error()))
-		s.mend(ctx)
+	if g.err == nil {
+		s.failures = 0
+		return
 	}
+	s.failures++
+	s.deps.Log.LogAttrs(ctx, slog.LevelError, "events could not be kept; look at the disk of the data folder", slog.String("cause", g.err.Error()))
+	if s.drain(); s.failures > 1 {
+		s.pause()
+		return
+	}
+	s.mend(ctx)
 }
 
-// mend answers everybody whose event was decided from a memory that a failed append has made untrue, then restores memory from the journal, so
-// that what was not kept was never measured.
-func (s *Sequencer) mend(ctx context.Context) {
+// drain answers everybody whose event was decided from a memory that a failed append has made untrue.
+func (s *Sequencer) drain() {
 	for s.inflight > 0 {
 		s.answer(<-s.groups) // the committer keeps nothing while the gate is broken; what it kept before is answered as kept
 	}
@@ -516,9 +552,27 @@ func (s *Sequencer) mend(ctx context.Context) {
 		s.inflight++
 		s.answer(group{frames: []*frame{f}, err: ErrUnkept})
 	}
+}
+
+// pause sets when memory is restored.
+func (s *Sequencer) pause() {
+	s.retry.Reset(min(longestPause, firstPause<<min(s.failures, 10)))
+}
+
+// mend restores memory from the journal, so that what was not kept was never measured, once the journal says that it can keep events.
+func (s *Sequencer) mend(ctx context.Context) {
+	s.drain()
 	s.judge = s.inForce
-	if _, err := s.Restore(context.WithoutCancel(ctx)); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.deps.Journal.Append(ctx); err != nil {
+		s.failures++
+		s.pause()
+		return
+	}
+	if _, err := s.Restore(ctx); err != nil {
 		s.deps.Log.LogAttrs(ctx, slog.LevelError, "memory could not be restored; no verdicts until it is", slog.String("cause", err.Error()))
+		s.failures++
+		s.pause()
 		return
 	}
 	s.broken.Store(false)
@@ -543,7 +597,7 @@ func (s *Sequencer) answer(g group) {
 		}
 		f.fate.frame = nil
 		if g.err == nil && f.made != nil {
-			s.inForce = f.made
+			s.inForce, s.recorded = f.made, f.made.ID()
 		}
 	}
 }
@@ -561,12 +615,15 @@ func (s *Sequencer) finish(r *request, index int, out Outcome) {
 
 // take orders one request.
 func (s *Sequencer) take(ctx context.Context, r *request) {
-	if s.broken.Load() {
-		s.mend(ctx)
+	for s.broken.Load() && s.inflight > 0 {
+		s.settle(ctx, <-s.groups) // the failure is on its way
 	}
 	if s.broken.Load() {
 		s.refuse(r, 0)
 		return
+	}
+	if r.judge == nil {
+		s.announce()
 	}
 	if r.arrivals == nil {
 		s.own(r)
@@ -584,7 +641,7 @@ func (s *Sequencer) take(ctx context.Context, r *request) {
 		if s.known(ctx, r, i) {
 			continue
 		}
-		s.decide(r, i, missing, waited)
+		s.decide(ctx, r, i, missing, waited)
 		for s.full() {
 			if s.inflight == maxGroup {
 				s.settle(ctx, <-s.groups)
@@ -616,19 +673,28 @@ func (s *Sequencer) known(ctx context.Context, r *request, i int) bool {
 	ev := &r.arrivals[i].Event
 	seen, ok := s.recent.get(key{ev.Tenant, ev.ID})
 	switch {
+	case ok && seen.fate.frame != nil && !journal.Same(seen.fate.frame.entries[seen.entry].Event.Seen, ev.Seen):
+		// A replay is fast: an id may come again after its 24 hours while the first is not durable yet. The journal may know one in between.
+		return s.foundBefore(ctx, r, i)
 	case ok && seen.fate.frame != nil: // not durable yet: answered together with the first
 		s.deps.Metrics.duplicates.Inc()
 		f := seen.fate.frame
 		f.repeats = append(f.repeats, repeat{r, i, seen.entry})
 		return true
 	case ok || !s.recent.covers(r.after):
-		var out Outcome
-		if s.find(ctx, ev, &out) {
-			s.finish(r, i, out)
-			return true
-		}
+		return s.foundBefore(ctx, r, i)
 	}
 	return false
+}
+
+// foundBefore settles an arrival that the journal knows, or cannot be asked about.
+func (s *Sequencer) foundBefore(ctx context.Context, r *request, i int) bool {
+	var out Outcome
+	if !s.find(ctx, &r.arrivals[i].Event, &out) {
+		return false
+	}
+	s.finish(r, i, out)
+	return true
 }
 
 func (s *Sequencer) open() *frame {
@@ -642,8 +708,13 @@ func (s *Sequencer) open() *frame {
 	return s.frame
 }
 
-func (s *Sequencer) decide(r *request, i int, missing vedette.Degraded, waited time.Duration) {
+func (s *Sequencer) decide(ctx context.Context, r *request, i int, missing vedette.Degraded, waited time.Duration) {
 	f := s.open()
+	defer func() {
+		if p := recover(); p != nil {
+			s.broke(ctx, r, i, p)
+		}
+	}()
 	a := &r.arrivals[i]
 	at := journal.Position{Frame: s.next, Index: uint16(len(f.entries))}
 	begin := len(f.measures)
@@ -658,6 +729,31 @@ func (s *Sequencer) decide(r *request, i int, missing vedette.Degraded, waited t
 	f.entries = append(f.entries, journal.Entry{Position: at, Event: a.Event, Measures: measures, Decision: d})
 	f.answers = append(f.answers, answer{r, i})
 	s.checkpoint(f, at)
+}
+
+// broke answers an event on which a part of ours broke. Memory may hold half of it, so it is restored, after what was decided before has been
+// kept. Only the runtime's own words are told: any other panic's value might hold something of the event.
+func (s *Sequencer) broke(ctx context.Context, r *request, i int, p any) {
+	s.deps.Metrics.faults.Inc()
+	what := fmt.Sprintf("%T", p)
+	if e, ok := p.(interface{ RuntimeError() }); ok {
+		what = fmt.Sprint(e)
+	}
+	s.deps.Log.LogAttrs(ctx, slog.LevelError, "a part of ours broke on an event", slog.String("panic", what), slog.String("stack", string(debug.Stack())))
+	if f := s.frame; len(f.answers) == 0 || f.answers[len(f.answers)-1] != (answer{r, i}) {
+		s.finish(r, i, Outcome{Err: ErrBroke})
+	}
+	if len(s.frame.entries) == 0 {
+		s.frame = nil
+	}
+	for s.frame != nil || s.inflight > 0 {
+		s.hand()
+		if s.inflight > 0 {
+			s.settle(ctx, <-s.groups)
+		}
+	}
+	s.broken.Store(true)
+	s.mend(ctx)
 }
 
 // checkpoint saves one segment of memory with the frame, so that all have been saved once every cfg.Checkpoint events.
@@ -697,8 +793,8 @@ func (s *Sequencer) save(ctx context.Context) error {
 func (s *Sequencer) own(r *request) {
 	var body vedette.Body = &vedette.Tick{}
 	if r.judge != nil {
-		if s.recent.generation == r.judge.ID() {
-			s.judge = r.judge
+		if s.recent.generation == r.judge.ID() && s.recorded == r.judge.ID() {
+			s.judge, s.inForce = r.judge, r.judge
 			s.finish(r, -1, Outcome{})
 			return
 		}
