@@ -83,7 +83,7 @@ func armTarget(ctx context.Context, h *house, in arming) (armed, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := h.reload(ctx); err != nil {
+	if err := h.rearm(ctx, time.Now()); err != nil {
 		return out, err
 	}
 	out.Done, out.Revision, out.Force = true, c.Revision, h.inForce()
@@ -345,7 +345,7 @@ var opDisarm = operation[disarming, disarmed]{"disarm", func(ctx context.Context
 	if _, err := h.arms.Change(ctx, c, in.Approvals, time.Now().UTC()); err != nil {
 		return disarmed{}, err
 	}
-	if err := h.reload(ctx); err != nil {
+	if err := h.rearm(ctx, time.Now()); err != nil {
 		return disarmed{}, err
 	}
 	return disarmed{Force: h.inForce()}, nil

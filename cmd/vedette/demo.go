@@ -287,5 +287,5 @@ func (h *house) prepareDemo(ctx context.Context) error {
 			return err
 		}
 	}
-	return h.reload(ctx)
+	return h.refresh(ctx)
 }

@@ -56,6 +56,17 @@ func own(dir string) (*folder, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("data folder: lock %s: %w", path, err)
 	}
+	// What a replay without keeping left when it was killed holds its events, and nobody would ever ask for them.
+	left, err := os.ReadDir(dir)
+	for _, l := range left {
+		if strings.HasPrefix(l.Name(), "scratch-") {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, l.Name())))
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("data folder: what a killed replay left: %w", err)
+	}
 	return &folder{dir, f}, nil
 }
 

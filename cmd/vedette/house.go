@@ -195,38 +195,64 @@ func (e epochs) Token(epoch uint16, kind vedette.TokenKind, name string) vedette
 	return e.sealer.TokenIn(epoch, kind, name)
 }
 
-// reload reads rules, indicators and arming anew and makes the generation of them. A gate that runs goes over to it.
-func (h *house) reload(ctx context.Context) error {
+// reload reads rules, indicators and arming anew and makes the generation of them. A gate that runs goes over to it; when it cannot be made,
+// the old one stays in force.
+func (h *house) reload(ctx context.Context) error { return h.change(ctx, time.Now(), true, true) }
+
+// refresh reads indicators and arming anew. The rules in force stay: who imports a list must not put a half-written rule in force, nor be
+// held up by one.
+func (h *house) refresh(ctx context.Context) error { return h.change(ctx, time.Now(), false, true) }
+
+// rearm reads anew what is armed at a time, and nothing else: what ends by itself must end also when a rule file is broken.
+func (h *house) rearm(ctx context.Context, at time.Time) error { return h.change(ctx, at, false, false) }
+
+func (h *house) change(ctx context.Context, at time.Time, readRules, readIndicators bool) error {
 	h.reloading.Lock()
 	defer h.reloading.Unlock()
-	rules, err := h.loadRules()
+	next := judging{}
+	if old := h.judging.Load(); old != nil {
+		next = *old
+	}
+	var err error
+	if readRules {
+		if next.rules, err = h.loadRules(); err != nil {
+			return err
+		}
+	}
+	if readIndicators {
+		if next.set, err = h.compile(ctx); err != nil {
+			return err
+		}
+	}
+	now, err := h.arms.Armed(ctx, at)
 	if err != nil {
 		return err
 	}
-	set, err := h.compile(ctx)
-	if err != nil {
-		return err
-	}
-	now, err := h.arms.Armed(ctx, time.Now())
-	if err != nil {
-		return err
-	}
-	armed := decision.Armed{Ceiling: now.Ceiling, Each: now.Each}
-	gen, err := decision.Make(decision.Parts{
-		Rules: rules, Indicators: set, Lists: link.ListsVersion(), Armed: armed,
+	next.until = now.Next
+	next.generation, err = decision.Make(decision.Parts{
+		Rules: next.rules, Indicators: next.set, Lists: link.ListsVersion(), Armed: decision.Armed{Ceiling: now.Ceiling, Each: now.Each},
 		Params: decision.Params{Fallback: h.cfg.Fallback, Budget: h.cfg.Sequence.Budget},
 	})
 	if err != nil {
 		return err
 	}
 	if h.stop != nil {
-		if err := h.seq.Swap(ctx, gen, time.Now().UTC().Truncate(time.Millisecond)); err != nil {
+		// Whoever asked may hang up; what is in force and what is said to be in force must not part.
+		if err := h.seq.Swap(context.WithoutCancel(ctx), next.generation, at.UTC().Truncate(time.Millisecond)); err != nil {
 			return err
 		}
 	}
-	h.judging.Store(&judging{rules, set, gen, now.Next})
-	h.decisions.Watch(gen)
+	h.judging.Store(&next)
+	h.decisions.Watch(next.generation)
 	return nil
+}
+
+// turn puts an end to what has ended by a time.
+func (h *house) turn(ctx context.Context, at time.Time) error {
+	if end := h.judging.Load().until; end.IsZero() || at.Before(end) {
+		return nil
+	}
+	return h.rearm(ctx, at)
 }
 
 // openGate restores the gate's memory and lets it run.

@@ -127,7 +127,7 @@ var opImport = operation[importing, imported]{"indicator.import", func(ctx conte
 		out.Error = err.Error()
 	}
 	if !in.Dry {
-		if err := h.reload(ctx); err != nil {
+		if err := h.refresh(ctx); err != nil {
 			return out, err
 		}
 	}
@@ -248,7 +248,7 @@ var opRevoke = operation[revoking, inForce]{"indicator.revoke", func(ctx context
 	if n == 0 {
 		return inForce{}, fmt.Errorf("no live indicator of %s: %w", link.Defang(in.Value), vedette.ErrUnknown)
 	}
-	if err := h.reload(ctx); err != nil {
+	if err := h.refresh(ctx); err != nil {
 		return inForce{}, err
 	}
 	return h.inForce(), nil
@@ -342,7 +342,7 @@ var opOverride = operation[overriding, inForce]{"guard.override", func(ctx conte
 	if err := h.known.PutOverride(ctx, done); err != nil {
 		return inForce{}, err
 	}
-	if err := h.reload(ctx); err != nil {
+	if err := h.refresh(ctx); err != nil {
 		return inForce{}, err
 	}
 	return h.inForce(), nil

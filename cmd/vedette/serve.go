@@ -209,8 +209,12 @@ func (d wireDoor) Decide(ctx context.Context, tenant vedette.Tenant, wire []byte
 func (h *house) clockwork(ctx context.Context) {
 	minute := time.NewTicker(time.Minute)
 	defer minute.Stop()
+	second := time.NewTicker(time.Second) // how late the end of what is armed may be
+	defer second.Stop()
 	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
+	day := time.NewTicker(24 * time.Hour)
+	defer day.Stop()
 	h.forget(ctx)
 	for {
 		select {
@@ -221,13 +225,16 @@ func (h *house) clockwork(ctx context.Context) {
 			if err := h.seq.Tick(ctx, now); err != nil && ctx.Err() == nil {
 				h.log.Error("no tick could be kept; look at the disk of the data folder", "cause", err.Error())
 			}
-			if end := h.judging.Load().until; !end.IsZero() && !now.Before(end) {
-				if err := h.reload(ctx); err != nil {
-					h.log.Error("what is armed ended, and the next generation could not be made", "cause", err.Error())
-				}
+		case now := <-second.C:
+			if err := h.turn(ctx, now); err != nil && ctx.Err() == nil {
+				h.log.Error("what is armed ended, and the next generation could not be made", "cause", err.Error())
 			}
 		case <-hour.C:
 			h.forget(ctx)
+		case <-day.C: // a set knows the tokens of this epoch and of the one 30 days from now
+			if err := h.refresh(ctx); err != nil && ctx.Err() == nil {
+				h.log.Error("indicators could not be compiled anew", "cause", err.Error())
+			}
 		}
 	}
 }
