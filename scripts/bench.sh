@@ -35,11 +35,16 @@ bench() {
   fi
 }
 
+commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)
+# The page itself does not count as a change.
+[ -z "$(git status --porcelain --untracked-files=no -- . ":!$page" 2> /dev/null)" ] || commit="$commit, with uncommitted changes"
+
 step "building"
 $GO test -c -o "$raw/whole.test" ./cmd/vedette/
 
 if [ -n "$quick" ]; then
   export VEDETTE_BENCH_QUICK=1 VEDETTE_BENCH_INDICATORS=1000000
+  export VEDETTE_BENCH_KEYS=500000
   t=100ms n=2 resident='Resident/.*/1000000$'
 else
   export VEDETTE_BENCH_INDICATORS=10000000 VEDETTE_BENCH_KEYS=2000000
@@ -55,17 +60,12 @@ bench inline/feature 'MeasureAndApply$|Collect$|Plain$' $t $((n / 2 + 1))
 bench store/frames 'Append$|Read$' $t $n
 bench record/journal 'Frame$' $t $((n / 2 + 1))
 bench edge/intake 'Decode$|DecideHandler$|DecideServer$|Events$' $t $((n / 2 + 1))
-bench record/vault 'Sealer$' $t $((n / 2 + 1))
 
 step "the whole program"
 ( cd cmd/vedette && VEDETTE_BENCH_WHOLE="$raw/whole.txt" "$raw/whole.test" -test.v -test.timeout 20m -test.run '^TestTheWholeProgramMeasured$' ) > "$raw/whole.log" 2>&1 ||
   { echo "FAILED: the whole program" >&2; grep -v '^BenchmarkWhole' "$raw/whole.log" | tail -n 20 >&2; }
 kill $sampler 2> /dev/null || true
-
-commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)
-# The page itself does not count as a change.
-[ -z "$(git status --porcelain --untracked-files=no -- . ":!$page" 2> /dev/null)" ] || commit="$commit, with uncommitted changes"
 $GO run scripts/benchtable/main.go \
-  -commit "$commit" -took "$((SECONDS - begin))" -others "$others" -load "$raw/load" ${quick:+-quick} "$raw"/*.txt > "$raw/page.md"
+  -commit "$commit" -took "$((SECONDS - begin))" -others "$others" -keys "$VEDETTE_BENCH_KEYS" -load "$raw/load" ${quick:+-quick} "$raw"/*.txt > "$raw/page.md"
 cp "$raw/page.md" "$page"
 step "wrote $page"

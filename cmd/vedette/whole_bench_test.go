@@ -337,7 +337,7 @@ func (w *whole) decide() {
 	most := int(long.Seconds() * 60_000)
 	w.load(ours, requests(ours, key, seed, 20_000), 64, 0, time.Minute) // people become known
 	for range w.count(5, 1) {
-		for _, callers := range []int{1, 64} {
+		for _, callers := range []int{1, 64, 256} {
 			for _, side := range []struct{ name, address string }{{"bare", bare}, {"vedette", ours}} {
 				seed++
 				all, took := w.load(side.address, requests(side.address, key, seed, most), callers, 0, long)
