@@ -204,7 +204,9 @@ func (h *house) reload(ctx context.Context) error { return h.change(ctx, time.No
 func (h *house) refresh(ctx context.Context) error { return h.change(ctx, time.Now(), false, true) }
 
 // rearm reads anew what is armed at a time, and nothing else: what ends by itself must end also when a rule file is broken.
-func (h *house) rearm(ctx context.Context, at time.Time) error { return h.change(ctx, at, false, false) }
+func (h *house) rearm(ctx context.Context, at time.Time) error {
+	return h.change(ctx, at, false, false)
+}
 
 func (h *house) change(ctx context.Context, at time.Time, readRules, readIndicators bool) error {
 	h.reloading.Lock()

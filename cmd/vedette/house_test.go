@@ -151,4 +151,3 @@ func TestSwapsUnderLoad(t *testing.T) {
 	}
 	t.Logf("%d events, %d generations", events, made)
 }
-
