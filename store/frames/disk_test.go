@@ -325,6 +325,9 @@ func TestAppendsAreRefusedWhileTheReserveIsLeft(t *testing.T) {
 	var l ledger
 	for _, room := range []int64{2 << 20, 1<<20 - 1, 0, 4 << 20} {
 		d.room(room)
+		if err := j.Append(t.Context()); (err == nil) != (room >= 1<<20) {
+			t.Errorf("with %d bytes of room an append of nothing, which asks whether there is any: %v", room, err)
+		}
 		err := l.append(t, j, r)
 		if want := room < 1<<20; want != errors.Is(err, vedette.ErrUnavailable) || !want && err != nil {
 			t.Errorf("with %d bytes of room: %v", room, err)

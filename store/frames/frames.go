@@ -473,7 +473,7 @@ func (j *Journal) Append(ctx context.Context, frames ...[]journal.Entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, err := j.sound()
-	if err != nil || len(frames) == 0 {
+	if err != nil {
 		return err
 	}
 	if j.opts.ReserveBytes > 0 {
@@ -481,6 +481,9 @@ func (j *Journal) Append(ctx context.Context, frames ...[]journal.Entry) error {
 			return fmt.Errorf("frames: append: %d MiB are left on the disk, %d are kept in reserve: %w",
 				u.AvailBytes>>20, j.opts.ReserveBytes>>20, vedette.ErrUnavailable)
 		}
+	}
+	if len(frames) == 0 {
+		return nil // the gate asks so whether events could be kept now
 	}
 	last := *j.last.Load()
 	b := e.db.NewBatch()
