@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -28,8 +30,24 @@ func renderDocs(spec []byte) (page []byte, csp string, err error) {
 		return nil, "", fmt.Errorf("intake: read the specification: %w", err)
 	}
 	t, err := template.New("docs").Funcs(template.FuncMap{
-		"prose": prose, "code": inCode, "json": asJSON, "type": func(s schema) template.HTML { return s.typeName() },
-		"last": last, "statusText": statusText, "kindOf": problemKind,
+		"prose": prose, "code": inCode, "example": asText, "type": func(s schema) template.HTML { return s.typeName() },
+		"last": last, "statusText": statusText, "kindOf": problemKind, "statusOf": problemStatus, "curl": curl, "file": bodyFile,
+		"about": func(s schema) string { // a field that says nothing itself is what its word says
+			for _, w := range doc.Components.Schemas {
+				if s.Description == "" && s.Ref != "" && w.Key == last(s.Ref) {
+					return w.Value.Description
+				}
+			}
+			return s.Description
+		},
+		"meaning": func(name string) string {
+			for _, r := range doc.Components.Responses {
+				if r.Key == name {
+					return r.Value.Description
+				}
+			}
+			return ""
+		},
 	}).Parse(docsPage)
 	if err != nil {
 		return nil, "", fmt.Errorf("intake: docs page: %w", err)
@@ -105,6 +123,7 @@ type schema struct {
 	Required    []string
 	Properties  ordered[schema]
 	Items       *schema
+	Examples    []any
 }
 
 // Needs tells whether the object needs a property.
@@ -200,6 +219,39 @@ func inCode(s string) template.HTML {
 	return template.HTML(b.String())
 }
 
+// asText writes an example: text as it is, all else as JSON.
+func asText(n yaml.Node) (string, error) {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		return strings.TrimRight(n.Value, "\n"), nil
+	}
+	return asJSON(n)
+}
+
+// curl writes how a person asks: the first example is what stands in the file that it sends.
+func curl(path string, op operation) string {
+	for _, p := range op.Parameters {
+		for _, e := range p.Schema.Examples {
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(e)))
+			break
+		}
+	}
+	parts := []string{`curl -s "$URL` + path + `"`}
+	if op.Security == nil {
+		parts = append(parts, `-H "Authorization: Bearer $KEY"`)
+	}
+	if op.RequestBody != nil {
+		for _, m := range op.RequestBody.Content {
+			parts = append(parts, "-H 'Content-Type: "+m.Key+"'", "--data-binary @"+bodyFile(op, m.Key))
+		}
+	}
+	return strings.Join(parts, " \\\n  ")
+}
+
+// bodyFile names the file that holds a request's example.
+func bodyFile(op operation, contentType string) string {
+	return op.OperationID + "." + strings.TrimPrefix(contentType[strings.IndexByte(contentType, '/')+1:], "x-")
+}
+
 // asJSON writes an example as JSON, its fields in the file's order.
 func asJSON(n yaml.Node) (string, error) {
 	var compact, out bytes.Buffer
@@ -254,11 +306,20 @@ func statusText(code string) string {
 	return http.StatusText(n)
 }
 
-// problemKind names the kind that a response's problems have, by the response's name in the specification.
-func problemKind(name string) string {
-	return map[string]string{
-		"Invalid": "invalid", "NoKey": "no-key", "Forbidden": "forbidden", "NotFound": "not-found", "NotAcceptable": "not-acceptable",
-		"TooSlow": "too-slow", "Conflict": "conflict", "TooLarge": "too-large", "MediaType": "media-type", "Busy": "busy", "Fault": "fault",
-		"Unavailable": "unavailable", "Method": "method",
-	}[name]
+// problems are the kinds of problems that the specification's responses stand for, and their status.
+var problems = map[string]struct {
+	kind   string
+	status int
+}{
+	"Invalid": {"invalid", http.StatusBadRequest}, "NoKey": {"no-key", http.StatusUnauthorized}, "Forbidden": {"forbidden", http.StatusForbidden},
+	"NotFound": {"not-found", http.StatusNotFound}, "Method": {"method", http.StatusMethodNotAllowed},
+	"NotAcceptable": {"not-acceptable", http.StatusNotAcceptable}, "TooSlow": {"too-slow", http.StatusRequestTimeout},
+	"Conflict": {"conflict", http.StatusConflict}, "TooLarge": {"too-large", http.StatusRequestEntityTooLarge},
+	"MediaType": {"media-type", http.StatusUnsupportedMediaType}, "Busy": {"busy", http.StatusTooManyRequests},
+	"Fault": {"fault", http.StatusInternalServerError}, "Unavailable": {"unavailable", http.StatusServiceUnavailable},
 }
+
+// problemKind names the kind that a response's problems have, by the response's name in the specification.
+func problemKind(name string) string { return problems[name].kind }
+
+func problemStatus(name string) string { return strconv.Itoa(problems[name].status) }

@@ -11,6 +11,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"vedette"
 	"vedette/edge/intake/internal/api"
 )
@@ -74,6 +76,76 @@ func TestABatchIsTheSameInAnyPieces(t *testing.T) {
 		r.Body = io.NopCloser(cut(strings.NewReader(body)))
 		if got := told(resultsOf(t, h.do(r).Body.String())); got != want {
 			t.Errorf("in %s: %s\nwant %s", name, got, want)
+		}
+	}
+}
+
+// The examples of the specification are what the door takes and answers, so that who copies one has a good start.
+func TestTheExamplesOfTheSpecificationAreTrue(t *testing.T) {
+	raw, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc document
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	opt := live
+	opt.Now = time.Time{}
+	strict := func(s string, v any) {
+		dec := json.NewDecoder(strings.NewReader(s))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(v); err != nil {
+			t.Errorf("%s is not of the specification: %v", s, err)
+		}
+	}
+	for _, path := range doc.Paths {
+		for _, op := range path.Value {
+			shown := false
+			if b := op.Value.RequestBody; b != nil {
+				for _, m := range b.Content {
+					shown = shown || len(m.Value.Examples) > 0
+					for _, e := range m.Value.Examples {
+						text, err := asText(e.Value.Value)
+						if err != nil {
+							t.Fatal(err)
+						}
+						lines := []string{text}
+						if m.Key == "application/x-ndjson" {
+							lines = strings.Split(text, "\n")
+						}
+						for i, l := range lines {
+							_, err := Decode([]byte(l), &plainSealer{}, opt)
+							if wrong := len(lines) > 1 && i == 1; (err != nil) != wrong {
+								t.Errorf("%s, example %s, line %d: %v", path.Key, e.Key, i+1, err)
+							}
+						}
+					}
+				}
+				if !shown {
+					t.Errorf("%s shows no request", path.Key)
+				}
+			}
+			for _, r := range op.Value.Responses {
+				for _, m := range r.Value.Content {
+					for _, e := range m.Value.Examples {
+						text, err := asText(e.Value.Value)
+						if err != nil {
+							t.Fatal(err)
+						}
+						switch path.Key {
+						case "/v1/decide":
+							strict(text, new(api.Answer))
+						case "/v1/decisions/{id}":
+							strict(text, new(api.Recorded))
+						case "/v1/events":
+							for l := range strings.Lines(text) {
+								strict(l, new(api.Result))
+							}
+						}
+					}
+				}
+			}
 		}
 	}
 }

@@ -467,7 +467,7 @@ type Answer struct {
 // Event One thing that happened. Which fields a kind needs stands with each field; what a platform cannot tell is left out, never null.
 // A field that a kind has no use for is dropped.
 type Event struct {
-	// Actor Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Actor Who did it.
 	Actor RawID `json:"actor"`
 
 	// At When it happened. More than 5 minutes in the future is refused.
@@ -491,16 +491,16 @@ type Event struct {
 	// Count Of message.sent: coalesced messages; default 1.
 	Count *int `json:"count,omitempty"`
 
-	// Device Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Device Of account.registered, account.seen and device.*; needed by device.*.
 	Device *RawID `json:"device,omitempty"`
 
 	// Forwarded Of message.sent and link.sent: how often it was forwarded; kept as 0, 1, 2 to 4, 5 and more.
 	Forwarded *int64 `json:"forwarded,omitempty"`
 
-	// From Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// From Of link.previewed and link.opened: who had sent the link.
 	From *RawID `json:"from,omitempty"`
 
-	// Group Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Group Needed by group.*; also of link.previewed, link.opened and user.reported.
 	Group *RawID `json:"group,omitempty"`
 
 	// HasLink Of message.sent. Left out means unknown, not false.
@@ -515,10 +515,10 @@ type Event struct {
 	// Links Needed by link.*; also of group.created, profile.changed and user.reported.
 	Links *[]Link `json:"links,omitempty"`
 
-	// Member Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Member Of group.joined and group.left: who is in or out; default, the actor.
 	Member *RawID `json:"member,omitempty"`
 
-	// Message Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Message Of user.reported: the id of the reported event.
 	Message *RawID `json:"message,omitempty"`
 
 	// Network Where somebody came from. Used in account.registered, account.seen and device.linked; forgotten elsewhere.
@@ -545,10 +545,10 @@ type Event struct {
 	// Stranger Of message.sent and link.sent, told by the recipient's client: the sender is no contact and was never answered.
 	Stranger *bool `json:"stranger,omitempty"`
 
-	// Subject Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Subject Whom it is about. Needed by user.blocked and user.unblocked; user.reported needs it or message.
 	Subject *RawID `json:"subject,omitempty"`
 
-	// Target Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	// Target Of number.looked_up: the account found; left out when there is none.
 	Target *RawID `json:"target,omitempty"`
 
 	// Tenant Must be the key's tenant when given.
