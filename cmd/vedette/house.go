@@ -66,6 +66,7 @@ type judging struct {
 // opening says how much of the house is needed.
 type opening struct {
 	gate    bool // the sequencer runs
+	records bool // nothing but the records: no journal, no vault, nothing that judges
 	scratch bool // the journal and the vault are temporary; indicators, rules and arming are the folder's
 	replay  bool // nobody waits: no time is measured and no answer is degraded by waiting
 	demo    bool
@@ -110,6 +111,9 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	h.known = db.Indicators()
 	if h.machines, err = access.Open(ctx, db.Machines(), nil); err != nil {
 		return h, err
+	}
+	if o.records {
+		return h, nil
 	}
 	kept := g.data
 	if o.scratch {

@@ -1,5 +1,11 @@
 package main
 
+// onRecords are the operations that ask the records alone. They need not wait until indicators are compiled and the journal is open.
+var onRecords = map[string]bool{
+	"armed": true, "guard.add": true, "guard.check": true, "indicator.lookup": true, "key.create": true, "key.list": true, "key.revoke": true,
+	"person.enrol": true, "person.list": true, "person.revoke": true,
+}
+
 // operations are all that a command can ask of the house. None of them takes an account and gives events: people cannot be looked up.
 func operations() []served {
 	return []served{
