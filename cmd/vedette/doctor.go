@@ -68,6 +68,14 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	} else {
 		d.Keys = h.keyFrom
 	}
+	// An append of nothing says whether there is room; a gate that runs knows of every other failure too.
+	if err := h.journal.Append(ctx); err != nil {
+		find("wrong", "make room on the disk of "+h.folder.dir+"; it goes on by itself", "no event gets a verdict, since none could be kept: %v", err)
+	} else if h.seq != nil {
+		if err := h.seq.Ready(); err != nil {
+			find("wrong", "look at the log of the server and at the disk of "+h.folder.dir, "no event gets a verdict: %v", err)
+		}
+	}
 	// Judged once more by a generation of its own, so that its counts are of this window alone.
 	from := time.Now().Add(-armWindow)
 	gen := h.judging.Load().generation
@@ -133,7 +141,7 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	}
 	for _, part := range sorted(d.Degraded) {
 		n := d.Degraded[part]
-		find("warn", "look at the metric vedette_decisions_degraded_total and at the disk", "%d of %d events of the last 7 days were judged without %s", n, d.Events, part)
+		find("warn", "look at the metric vedette_decision_degraded_total and at the disk", "%d of %d events of the last 7 days were judged without %s", n, d.Events, part)
 	}
 	if c := h.judging.Load().set.Coverage(); c.None > 0 && d.ByTier["1"] > 0 {
 		find("note", "for those, tier 2 is needed", "%d of %d indicators cannot be found by tokens", c.None, h.judging.Load().set.Len())
