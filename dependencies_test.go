@@ -16,7 +16,7 @@ import (
 var (
 	refusedLicences = []string{
 		"gnu affero", "gnu general public license", "gnu lesser general public", "server side public license", "business source license",
-		"commons clause", "elastic license", "non-commercial", "noncommercial",
+		"commons clause", "elastic license", "for non-commercial use only", "attribution-noncommercial",
 	}
 	licences = []struct{ name, words string }{
 		{"Apache-2.0", "apache license version 2.0, january 2004"},

@@ -135,4 +135,3 @@ func TestAServerOnAFullDiskRefusesAndRecovers(t *testing.T) {
 	g.end()
 	t.Logf("%d answers, %d refusals; the disk was full %d times", ok.Load(), refused.Load(), full)
 }
-
