@@ -92,7 +92,6 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 	}
 	say("A list of %d hosts is imported, %s.", bytes.Count(sim.StoryIndicators(), []byte("\n"))-2, p.dim("as published by "+sim.StoryPublisher))
 	say("The list and the starter rules are armed: a fresh install would only observe.")
-	say("")
 	sum, err := h.tell(ctx, func(line string) error {
 		say("%s", line)
 		if pace == 0 {

@@ -147,6 +147,7 @@ func (g *global) runReplay(cmd *cobra.Command, path, truth string, asKnown, scra
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	took := time.Since(begin)
+	slices.SortStableFunc(sum.Lines, func(a, b badLine) int { return a.Line - b.Line })
 	if bar != nil {
 		_ = bar.Finish()
 	}
