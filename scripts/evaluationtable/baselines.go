@@ -48,6 +48,9 @@ func (l *baselines) add(value string, isURL bool) {
 		l.names[value] = true
 		return
 	}
+	if !strings.Contains(value, "://") {
+		value = "https://" + value
+	}
 	if u, err := url.Parse(value); err == nil && u.Host != "" {
 		l.links[strings.ToLower(u.Hostname())+u.EscapedPath()] = true
 	}

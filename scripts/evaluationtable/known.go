@@ -368,7 +368,7 @@ func (k *known) write(p *page, why, whyGuarded func(value string) string, unread
 	p.say("**Named in running text alone**, which no importer reads, and covered by nothing that was taken (some are only mentioned there: sites that were imitated or abused):")
 	p.say("%s.\n", values(unreadable))
 	p.say("**What the table itself marks as popular or legitimate** (a hoster, a shortener, a site that was abused) is not counted above. Injected plainly, %s is", popularShare)
-	p.say("stopped, without guard lists. Passed, one by one: %s. Stopped: %s.\n", only(popular, false), only(popular, true))
+	p.say("stopped, without guard lists: its URL, its tenant, or the host itself, and part 2 shows where that is too much. Passed, one by one: %s.\n", only(popular, false))
 	p.say("### Every false stop over the conversations\n")
 	none := true
 	for _, name := range k.order {

@@ -34,7 +34,8 @@ type event struct {
 	Links []struct {
 		URL string `json:"url"`
 	} `json:"links"`
-	first bool // to a person to or from whom nothing went before in this stream
+	first bool          // to a person to or from whom nothing went before in this stream
+	age   time.Duration // of the sender's account; negative: its registration is not in the stream
 }
 
 // readEvents reads a stream whole, and marks first contacts.
@@ -45,12 +46,20 @@ func readEvents(path string) (all []event, err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	met := map[[2]string]bool{}
+	born := map[string]time.Time{}
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
 		var e event
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", path, len(all)+1, err)
+		}
+		if e.Kind == "account.registered" {
+			born[e.From] = e.At
+		}
+		e.age = -1
+		if at, ok := born[e.From]; ok {
+			e.age = e.At.Sub(at)
 		}
 		if e.To.Account != "" {
 			pair := [2]string{min(e.From, e.To.Account), max(e.From, e.To.Account)}
@@ -359,7 +368,7 @@ func (s set) once() set {
 	s.links = slices.DeleteFunc(s.links, func(l string) bool {
 		twice := seen[l]
 		seen[l] = true
-		return twice
+		return twice || len(l) > 8<<10 || strings.ContainsRune(l, 0) // the wire takes neither
 	})
 	return s
 }

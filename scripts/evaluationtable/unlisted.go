@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -149,9 +150,11 @@ type heldOut struct {
 	runs     int
 	attacks  share
 	names    map[string]bool   // warned of in every message
+	ever     map[string]bool   // warned of in any
 	operator map[string]string // by name
 	by       map[string]int
 	first    share
+	young    share // of first: by accounts younger than a week
 	firstBy  map[string]int
 	other    share
 	senders  map[string]bool
@@ -245,7 +248,7 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 					name := c.name + ": " + f.String()
 					h := out.out[name]
 					if h == nil {
-						h = &heldOut{names: map[string]bool{}, operator: map[string]string{}, by: map[string]int{}, firstBy: map[string]int{}, senders: map[string]bool{}}
+						h = &heldOut{names: map[string]bool{}, ever: map[string]bool{}, operator: map[string]string{}, by: map[string]int{}, firstBy: map[string]int{}, senders: map[string]bool{}}
 						out.out[name] = h
 						out.order = append(out.order, name)
 					}
@@ -264,6 +267,7 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 							h.attacks.add(warned)
 							always, seen := h.names[t.Value]
 							h.names[t.Value] = (always || !seen) && warned
+							h.ever[t.Value] = h.ever[t.Value] || warned
 							h.operator[t.Value] = t.Operator
 							if warned {
 								for _, r := range s.rules {
@@ -272,6 +276,9 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 							}
 						case e.first:
 							h.first.add(warned)
+							if e.age >= 0 && e.age < 7*24*time.Hour {
+								h.young.add(warned)
+							}
 							h.senders[e.From] = h.senders[e.From] || warned
 							if warned {
 								for _, r := range s.rules {
@@ -335,8 +342,10 @@ func (x *later) write(p *page) {
 	p.say("## 5. Hosts that no list knows: what rules see\n")
 	p.say("**Asked.** Only the %s indicators of files dated before 2021 are imported (undated files are left out). The %s names that were published from 2021 on, of operators", count(x.early), count(x.held))
 	p.say("old and new, are laid over conversations, spelled plainly (%d more are left out since an early list covers them). What do rules warn of, against how many", len(x.known))
-	p.say("harmless first contacts? The rules were written before this was first measured, and were not changed after. Rules warn at most: nothing here is stopped.\n")
-	p.head("conversation and form", "runs", "attacks warned of", "names always warned of", "harmless first contacts warned of", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "rate of attacks over rate of harmless first contacts")
+	p.say("harmless first contacts? The rules were written before this was first measured, and were not changed after. Rules warn at most: nothing here is stopped.")
+	p.say("\"People there before\" has no honest newcomer, \"everybody new\" nothing else at first: a platform lies between, and the column of young accounts says what its newcomers pay.")
+	p.say("Seeds move the same names to other places, so that messages are not independent: the column of names, over all runs, is the honest unit.\n")
+	p.head("conversation and form", "runs", "attacks warned of", "names always warned of", "harmless first contacts warned of", "of those by accounts younger than a week", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "rate of attacks over rate of harmless first contacts")
 	for _, name := range x.order {
 		h := x.out[name]
 		var names, senders share
@@ -346,7 +355,7 @@ func (x *later) write(p *page) {
 		for _, v := range h.senders {
 			senders.add(v)
 		}
-		p.row(name, fmt.Sprint(h.runs), h.attacks.String(), names.String(), h.first.String(), senders.String(), h.other.String(), ratio(h))
+		p.row(name, fmt.Sprint(h.runs), h.attacks.String(), names.String(), h.first.String(), h.young.String(), senders.String(), h.other.String(), ratio(h))
 	}
 	p.say("\nBy rule:\n")
 	for _, name := range x.order {
@@ -374,6 +383,17 @@ func (x *later) write(p *page) {
 		for _, op := range sorted(ops) {
 			p.row(op, ops[op].String())
 		}
+	}
+	if len(x.order) > 0 {
+		h := x.out[x.order[0]]
+		var never []string
+		for _, v := range sorted(h.ever) {
+			if !h.ever[v] {
+				never = append(never, shown(v))
+			}
+		}
+		p.say("\nNames that were never warned of in that form (%s of %s), one by one: %s.", count(len(never)), count(len(h.ever)), cmp.Or(strings.Join(never, ", "), "none"))
+		p.say("The overlay's attacker writes to 25 people over days; after a week his account is no longer young, and nothing but the path speaks against him.")
 	}
 	p.say("\n**The same names by other senders.** In the overlay each attacker is as the rules expect him: an account made for the attack, a link with a path made for one person.")
 	p.say("So the table above says how rules answer to that attacker, not how many attacks there are like it. Here the names, one for each domain, are sent in other ways:\n")
