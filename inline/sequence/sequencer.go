@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -251,7 +252,7 @@ func (s *Sequencer) restore(ctx context.Context, saved bool) (Restored, error) {
 		copy(r.Generation[:], g.Data)
 	}
 	r.Last = s.deps.Journal.Last()
-	for e, err := range s.deps.Journal.Read(ctx, from) {
+	for e, err := range ahead(ctx, s.deps.Journal, from) {
 		if err != nil {
 			return r, fmt.Errorf("sequence: read the journal again: %w", err)
 		}
@@ -269,6 +270,59 @@ func (s *Sequencer) restore(ctx context.Context, saved bool) (Restored, error) {
 	last := r.Last
 	s.last.Store(&last)
 	return r, nil
+}
+
+// ahead yields what the journal's Read yields, and reads on another processor while the caller works. An entry is valid until the next one.
+func ahead(ctx context.Context, j journal.Journal, from journal.Position) iter.Seq2[*journal.Entry, error] {
+	type batch struct {
+		entries []journal.Entry
+		err     error
+	}
+	return func(yield func(*journal.Entry, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		var reader sync.WaitGroup
+		defer reader.Wait()
+		defer stop()
+		// Four frames: while one is applied the next are read. Each goes back when it was applied.
+		const frames = 4
+		full, empty := make(chan batch, frames+1), make(chan []journal.Entry, frames)
+		for range frames {
+			empty <- make([]journal.Entry, 0, journal.MaxFrame)
+		}
+		reader.Go(func() {
+			defer close(full)
+			b := batch{entries: <-empty}
+			for e, err := range j.Read(ctx, from) {
+				if err != nil {
+					b.err = err
+					break
+				}
+				if b.entries = append(b.entries, e); len(b.entries) < journal.MaxFrame {
+					continue
+				}
+				full <- b // never waits: there is a place for each, and one for an error
+				select {
+				case b.entries = <-empty:
+				case <-ctx.Done():
+					full <- batch{err: ctx.Err()}
+					return
+				}
+			}
+			full <- b
+		})
+		for b := range full {
+			for i := range b.entries {
+				if !yield(&b.entries[i], nil) {
+					return
+				}
+			}
+			if b.err != nil {
+				yield(nil, b.err)
+				return
+			}
+			empty <- b.entries[:0]
+		}
+	}
 }
 
 // Last returns the position of the last durable entry.
