@@ -101,6 +101,7 @@ func (f *finder) html(s, where string) {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
+			f.text(string(z.Raw()), where) // a tag that does not end
 			return
 		case html.TextToken:
 			f.text(string(z.Text()), where)
@@ -119,12 +120,26 @@ func (f *finder) html(s, where string) {
 func (f *finder) reference(v, where string) {
 	v = strings.TrimFunc(v, func(c rune) bool { return c <= ' ' })
 	plain := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(v)
+	scheme, _, ok := strings.Cut(plain, ":")
 	switch {
-	case webAt(plain) == 0:
-		f.add(v, where)
 	case strings.HasPrefix(plain, "//"):
 		f.add("https:"+v, where)
+	case !ok:
+	case strings.EqualFold(scheme, "https"), strings.EqualFold(scheme, "http"): // slashes or none
+		f.add(v, where)
+	case foreign(plain) >= 0:
+		f.add(v, where)
 	}
+}
+
+// foreign returns where the host of a link with another scheme begins, or -1. An app may be behind such a link; and a client that does not know
+// the scheme makes the host in it tappable. Media of Matrix's own have none that anybody opens.
+func foreign(s string) int {
+	scheme, _, ok := strings.Cut(s, "://")
+	if !ok || scheme == "" || strings.EqualFold(scheme, "mxc") {
+		return -1
+	}
+	return len(scheme) + 3
 }
 
 // webAt returns where "http:" or "https:" begins, with a slash or backslash behind it, in any case of letters; or -1.
@@ -179,15 +194,26 @@ func divides(c rune) bool {
 func (f *finder) word(w, where string) {
 	if i := webAt(w); i >= 0 {
 		f.add(trimEnd(w[i:]), where)
+		f.cutShort(w[i:], where)
 		// Two links without a blank between them: clients differ in what they take, so both are taken.
 		for j := webAt(w[i+1:]); j >= 0; j = webAt(w[i+1:]) {
 			i += 1 + j
 			f.add(trimEnd(w[i:]), where)
+			f.cutShort(w[i:], where)
 		}
 		return
 	}
-	if strings.Contains(w, "://") || strings.IndexByte("@#!$+", w[0]) >= 0 && strings.IndexByte(w, ':') > 0 {
-		return // another scheme; a name of Matrix's own
+	if strings.Contains(w, "://") {
+		if i := foreign(w); i >= 0 {
+			f.add(trimEnd(w), where)
+			f.cutShort(w, where)
+		}
+		return
+	}
+	// Names of people and rooms become mentions, unless a path follows. Clients do not know the other names: to them "$ev:evil.com" is a host
+	// behind a mark.
+	if (w[0] == '@' || w[0] == '#') && strings.IndexByte(w, ':') > 0 && !strings.ContainsAny(w, `/?\`) {
+		return
 	}
 	for len(w) > 3 {
 		start := strings.IndexFunc(w, inHost)
@@ -222,7 +248,36 @@ func (f *finder) word(w, where string) {
 		} else if host := strings.TrimRight(run, "._-%"); where != inFile && f.bare(host, "") {
 			f.add(host, where)
 		}
+		if where != inFile && !plain(run) {
+			f.parts(run, where)
+		}
 		w = rest
+	}
+}
+
+// cutShort takes a link also as a client does that ends its host at the first character that no host is written with: a comma, a mark of
+// another script, an invisible one. The whole was taken already, since other clients go on.
+func (f *finder) cutShort(link, where string) {
+	i := strings.IndexByte(link, ':') + 1
+	for i < len(link) && (link[i] == '/' || link[i] == '\\') {
+		i++
+	}
+	n := strings.IndexFunc(link[i:], func(c rune) bool { return c >= utf8.RuneSelf || !inHost(c) || c == '%' })
+	if n <= 0 || strings.IndexByte(`/\?#:@%`, link[i+n]) >= 0 {
+		return
+	}
+	if host := strings.TrimRight(link[i:i+n], ".-_"); f.bare(host, "/") {
+		f.add(link[:i]+host, where)
+	}
+}
+
+// parts takes the hosts in plain letters that stand between letters of another script or invisible characters, with nothing that divides
+// them: some clients end a link there. An accented letter divides nothing.
+func (f *finder) parts(run, where string) {
+	for part := range strings.FieldsFuncSeq(run, func(c rune) bool { return c >= utf8.RuneSelf && !unicode.In(c, unicode.Latin, unicode.Mn) }) {
+		if part = strings.Trim(part, "._-"); plain(part) && part != run && f.bare(part, "") {
+			f.add(part, where)
+		}
 	}
 }
 
