@@ -119,8 +119,8 @@ func (b *bench) benign(lists, everything *baselines) (*benign, error) {
 		if err != nil {
 			return nil, err
 		}
-		if b.quick && len(s.links) > 4000 {
-			s.links = s.links[:4000]
+		if b.quick && len(s.links) > 2000 {
+			s.links = s.links[:2000]
 		}
 		plain, err := b.sendAll(s, amongFriends, "plain", lists)
 		if err != nil {

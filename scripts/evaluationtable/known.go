@@ -40,7 +40,7 @@ func (b *bench) conversations() []conversation {
 func (b *bench) overlayArgs(c conversation, hosts string, seed int, more ...string) []string {
 	args := []string{"--seed", fmt.Sprint(seed), "--hosts", hosts, "--all-links", "--urls"}
 	if b.quick {
-		args = append(args, "--messages", "20000", "--each", "3")
+		args = append(args, "--messages", "8000", "--each", "2")
 	}
 	for _, f := range c.files {
 		args = append(args, "--conversation", f)

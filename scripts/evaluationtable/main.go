@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"vedette/link"
@@ -63,12 +64,14 @@ func evaluate(bin, corpora, command, out string, quick bool) (err error) {
 		seeds = seeds[:1]
 	}
 
-	reports, err := b.fill("plain", nil, nil)
-	if err != nil {
-		return err
-	}
-	guardReports, err := b.fill("guarded", b.guardLists(), nil)
-	if err != nil {
+	var reports, guardReports []importReport
+	var failed [3]error
+	var wg sync.WaitGroup
+	wg.Go(func() { reports, failed[0] = b.fill("plain", nil, nil) })
+	wg.Go(func() { guardReports, failed[1] = b.fill("guarded", b.guardLists(), nil) })
+	wg.Go(func() { _, failed[2] = b.fill("early", nil, early) })
+	wg.Wait()
+	if err := errors.Join(failed[:]...); err != nil {
 		return err
 	}
 	lists, n, err := taken(filepath.Join(work, "plain"))

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"vedette"
@@ -27,8 +28,9 @@ type bench struct {
 	corpora string
 	work    string
 	quick   bool
-	ran     map[string]int // commands of the program, by name
-	data    map[string]bool
+
+	mu  sync.Mutex
+	ran map[string]int // commands of the program, by name
 }
 
 func (b *bench) path(parts ...string) string {
@@ -44,7 +46,9 @@ func (b *bench) run(folder string, args ...string) ([]byte, error) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	out, err := cmd.Output()
+	b.mu.Lock()
 	b.ran[strings.Join(args[:min(2, len(args))], " ")]++
+	b.mu.Unlock()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok && (e.ExitCode() == 3 || e.ExitCode() == 4) {
 		err = nil
 	}
