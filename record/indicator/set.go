@@ -582,6 +582,19 @@ func (s *Set) Entry(number uint32) Entry {
 	return e
 }
 
+// Asks returns each list's strongest verdict: arming a list further changes nothing.
+func (s *Set) Asks() map[vedette.RuleID]vedette.Verdict {
+	out := map[vedette.RuleID]vedette.Verdict{}
+	if s == nil {
+		return out
+	}
+	for i := range s.rows {
+		list := s.list[s.rows[i].source]
+		out[list] = max(out[list], s.rows[i].verdict)
+	}
+	return out
+}
+
 // nameBuffer is enough for every host; longer URLs take one from a pool, so that nothing is allocated for them either.
 const nameBuffer = 320
 
