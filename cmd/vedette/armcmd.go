@@ -35,6 +35,7 @@ type armed struct {
 	Target   string         `json:"target"`
 	Verdict  string         `json:"verdict"`
 	Was      string         `json:"was"`
+	Asks     string         `json:"asks,omitempty"` // of a list or rule: what it asks for at most; arming further changes nothing
 	From     time.Time      `json:"from"`
 	Events   int            `json:"events"`   // in the window
 	WithLink int            `json:"links"`    // of them with a link
@@ -67,6 +68,9 @@ func armTarget(ctx context.Context, h *house, in arming) (armed, error) {
 	} else {
 		out.Was = was.For(target).String()
 		next.Each[target] = in.Verdict
+	}
+	if v, ok := h.asks(target); ok {
+		out.Asks = v.String()
 	}
 	after, err := before.Rearm(next)
 	if err != nil {
@@ -109,6 +113,15 @@ func (h *house) armTarget(ctx context.Context, s string) (vedette.RuleID, error)
 		return vedette.RuleID(s), nil
 	}
 	return "", fmt.Errorf("%q is neither rule:NAME, list:NAME nor all: %w", s, vedette.ErrInvalid)
+}
+
+// asks returns the strongest verdict that a list's indicators or a rule ask for.
+func (h *house) asks(target vedette.RuleID) (vedette.Verdict, bool) {
+	if v, ok := h.judging.Load().set.Asks()[target]; ok {
+		return v, true
+	}
+	rule, err := h.judging.Load().rules.Rule(target)
+	return rule.Verdict, err == nil
 }
 
 // missing is what a recorded decision was made without and a new one would be too: what the door or memory could not give. What the
@@ -237,6 +250,13 @@ func operator() string {
 func (a *armed) print(w io.Writer, p paint) {
 	v, _ := vedette.ParseVerdict(a.Verdict)
 	fmt.Fprintf(w, "%s may answer up to %s today; you ask for %s.\n", p.bold(a.Target), a.Was, p.verdict(v))
+	if asks, err := vedette.ParseVerdict(a.Asks); err == nil && asks < v {
+		fmt.Fprintf(w, "It asks for %s at most: armed up to %s it will never answer more than that.", p.verdict(asks), v)
+		if strings.HasPrefix(a.Target, "list:") {
+			fmt.Fprint(w, " To let it stop, import it again with --verdict block.")
+		}
+		fmt.Fprintln(w)
+	}
 	fmt.Fprintf(w, "In the last 7 days: %s events, %s with links; it spoke about %s.\n", count(a.Events), count(a.WithLink), count(a.Spoke))
 	if len(a.Changed) == 0 {
 		fmt.Fprintln(w, "No answer would have been different.")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,8 +126,14 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	for _, v := range gen.Armed().Each {
 		armedSomething = armedSomething || v > vedette.Allow
 	}
+	asks := h.judging.Load().set.Asks()
+	for _, list := range slices.Sorted(maps.Keys(asks)) {
+		if armed := gen.Armed().For(list); armed > asks[list] && gen.Armed().Each[list] > vedette.Allow {
+			find("warn", "vedette indicator import FILE --source "+strings.TrimPrefix(string(list), "list:")+" --verdict block", "%s is armed up to %s, but its indicators ask for %s at most: it never stops anything", list, armed, asks[list])
+		}
+	}
 	if h.judging.Load().set.Len() == 0 {
-		find("warn", "vedette indicator import FILE --source NAME --grade B2", "there are no indicators: only rules speak")
+		find("warn", "vedette indicator import FILE --source NAME --grade B2 --verdict block", "there are no indicators: only rules speak")
 	}
 	if !armedSomething {
 		find("note", "vedette arm list:NAME --verdict block, after looking at what it shows", "nothing is armed: every answer is allow")

@@ -106,6 +106,7 @@ type importing struct {
 type imported struct {
 	Report indicator.Report `json:"report"`
 	Error  string           `json:"error,omitempty"` // the file is damaged; the report tells what was taken all the same
+	Asks   string           `json:"asks"`            // the strongest verdict that an indicator of the source asks for
 	Force  inForce          `json:"in_force"`
 }
 
@@ -131,6 +132,7 @@ var opImport = operation[importing, imported]{"indicator.import", func(ctx conte
 			return out, err
 		}
 	}
+	out.Asks = h.judging.Load().set.Asks()[vedette.RuleID("list:"+in.Options.Source)].String()
 	out.Force = h.inForce()
 	return out, nil
 }}
@@ -144,6 +146,7 @@ type listing struct {
 type sourceCount struct {
 	Source     string `json:"source"`
 	Indicators int    `json:"indicators"`
+	Asks       string `json:"asks"` // the strongest verdict that one of them asks for; arming further changes nothing
 	Armed      string `json:"armed"`
 }
 
@@ -153,9 +156,10 @@ var opList = operation[struct{}, listing]{"indicator.list", func(ctx context.Con
 		return listing{}, err
 	}
 	out := listing{Sources: []sourceCount{}, Force: h.inForce()}
-	armed := h.judging.Load().generation.Armed()
+	armed, asks := h.judging.Load().generation.Armed(), h.judging.Load().set.Asks()
 	for _, s := range byCount(bySource) {
-		out.Sources = append(out.Sources, sourceCount{s, bySource[s], armed.For(vedette.RuleID("list:" + s)).String()})
+		id := vedette.RuleID("list:" + s)
+		out.Sources = append(out.Sources, sourceCount{s, bySource[s], asks[id].String(), armed.For(id).String()})
 	}
 	out.Kept, err = h.known.CountKept(ctx)
 	return out, err
@@ -450,6 +454,9 @@ Exits with 4 when a file is damaged, or nothing in it could be taken.`,
 				}
 				last := all[len(all)-1].Force
 				fmt.Fprintf(cmd.OutOrStdout(), "In force: %s indicators, generation %s\n", count(last.Indicators), last.Generation)
+				if asks := all[len(all)-1].Asks; !dry && last.Indicators > 0 && (asks == vedette.Allow.String() || asks == vedette.Warn.String()) {
+					fmt.Fprintf(cmd.OutOrStdout(), "list:%s asks for %s at most, however far it is armed: a source's grade alone never stops. To let it stop, import it with --verdict block\n", source, asks)
+				}
 			}
 			if err == nil && damaged {
 				return &exit{code: exitPartial}
@@ -535,12 +542,12 @@ func (g *global) indicatorList() *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			if len(out.Sources) == 0 {
-				fmt.Fprintln(w, "No indicators yet. Take some: vedette indicator import FILE --source NAME --grade B2")
+				fmt.Fprintln(w, "No indicators yet. Take some: vedette indicator import FILE --source NAME --grade B2 --verdict block")
 				return nil
 			}
-			t := newTable(w, "list", "indicators", "may answer today")
+			t := newTable(w, "list", "indicators", "asks for at most", "may answer today")
 			for _, s := range out.Sources {
-				t.row("list:"+s.Source, count(s.Indicators), s.Armed)
+				t.row("list:"+s.Source, count(s.Indicators), s.Asks, s.Armed)
 			}
 			t.flush()
 			if len(out.Kept) > 0 {
