@@ -74,6 +74,14 @@ func TestWaysToSlipPastAComparisonOfTextGiveTheSameHost(t *testing.T) {
 		{"websocket", "wss://login.evil.example/a", "login.evil.example", "evil.example"},
 		{"an app's scheme around it", "intent://login.evil.example/a#Intent;scheme=https;end", "login.evil.example", "evil.example"},
 
+		{"a browser's scheme around it", "microsoft-edge:https://login.evil.example/a", "login.evil.example", "evil.example"},
+		{"the same with slashes", "microsoft-edge://https://login.evil.example/a", "login.evil.example", "evil.example"},
+		{"a browser's scheme with it as an argument", "googlechrome://navigate?url=https%3A%2F%2Flogin.evil.example/a", "login.evil.example", "evil.example"},
+		{"another browser's", "firefox://open-url?private=1&url=https://login.evil.example/a", "login.evil.example", "evil.example"},
+		{"its source", "view-source:HTTPS:\\\\login.evil.example/a", "login.evil.example", "evil.example"},
+		{"a feed of it", "feed:https://login.evil.example/a", "login.evil.example", "evil.example"},
+		{"an app's scheme right before it", "intent:https://login.evil.example/a#Intent;end", "login.evil.example", "evil.example"},
+
 		{"a name in Unicode", "https://bücher.example/", "xn--bcher-kva.example", "xn--bcher-kva.example"},
 		{"the same decomposed", "https://bu\u0308cher.example/", "xn--bcher-kva.example", "xn--bcher-kva.example"},
 		{"the same in capitals", "https://BÜCHER.example/", "xn--bcher-kva.example", "xn--bcher-kva.example"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -327,6 +328,11 @@ func assemble(scheme, host, port, tail string, flags vedette.ShapeFlag) (URL, er
 // readForeign reads every other scheme. Where it has a host in the usual place ("intent://evil.example/…") the host is read like any
 // other; elsewhere there is none.
 func readForeign(scheme, rest string, flags vedette.ShapeFlag) (URL, error) {
+	if inner, ok := wrapped(scheme, rest); ok {
+		inner, more := tidy(inner)
+		scheme, rest, _ := cutScheme(inner)
+		return readSpecial(scheme, rest, flags|more|vedette.ShapeDeceptive)
+	}
 	if after, ok := strings.CutPrefix(rest, "//"); ok && scheme != "file" {
 		end := strings.IndexAny(after, "/?#")
 		if end < 0 {
@@ -360,6 +366,35 @@ func readForeign(scheme, rest string, flags vedette.ShapeFlag) (URL, error) {
 	}
 	u.describe(len(scheme)+1, flags|vedette.ShapeForeign)
 	return u, nil
+}
+
+// wrapped returns the link that an app's scheme does nothing with but open it in a browser. Other schemes keep their own business: what a
+// "blob:" of a page holds, nobody else can open.
+func wrapped(scheme, rest string) (string, bool) {
+	switch scheme {
+	case "view-source", "feed", "intent", "microsoft-edge":
+		rest = strings.TrimPrefix(rest, "//")
+	case "googlechrome", "googlechromes", "firefox", "brave", "touch-http", "touch-https":
+		_, query, _ := strings.Cut(rest, "?")
+		query, _, _ = strings.Cut(query, "#")
+		found := false
+		for pair := range strings.SplitSeq(query, "&") {
+			if key, value, _ := strings.Cut(pair, "="); key == "url" && !found {
+				plain, err := url.QueryUnescape(value)
+				if err != nil {
+					return "", false
+				}
+				rest, found = plain, true
+			}
+		}
+		if !found {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	head, _, ok := strings.Cut(rest, ":")
+	return rest, ok && (strings.EqualFold(head, "https") || strings.EqualFold(head, "http"))
 }
 
 var (
