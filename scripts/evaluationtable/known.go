@@ -18,18 +18,19 @@ type conversation struct {
 	name  string
 	files []string
 	group bool // everybody talks to a group: there is no first contact among honest people
+	each  int  // spellings of each name, in turn; 0: all
 }
 
 func (b *bench) conversations() []conversation {
 	g := func(parts ...string) string { return b.path(append([]string{"graphs"}, parts...)...) }
 	all := []conversation{
-		{"students' messages (UCI)", []string{g("uci-messages-konect", "graph.txt")}, false},
+		{"students' messages (UCI)", []string{g("uci-messages-konect", "graph.txt")}, false, 0},
 		{"Slack, four chats", []string{
 			g("slack", "racket", "2017", "merged-racket-general.xml.gz"), g("slack", "racket", "2018", "merged-racket-general.xml.gz"),
 			g("slack", "racket", "2019", "merged-racket-general.xml.gz"), g("slack", "elmlang", "2019", "merged-elmlang-general.xml.gz"),
-		}, true},
-		{"a company's mail (Enron)", []string{g("enron", "ia-enron-employees.edges")}, false},
-		{"a students' forum (fb-forum)", []string{g("fb-forum", "fb-forum.edges")}, false},
+		}, true, 7},
+		{"a company's mail (Enron)", []string{g("enron", "ia-enron-employees.edges")}, false, 7},
+		{"a students' forum (fb-forum)", []string{g("fb-forum", "fb-forum.edges")}, false, 7},
 	}
 	if b.quick {
 		return all[:1]
@@ -41,6 +42,9 @@ func (b *bench) overlayArgs(c conversation, hosts string, seed int, more ...stri
 	args := []string{"--seed", fmt.Sprint(seed), "--hosts", hosts, "--all-links", "--urls"}
 	if b.quick {
 		args = append(args, "--messages", "8000", "--each", "2")
+	}
+	if c.each > 0 && !b.quick {
+		args = append(args, "--each", fmt.Sprint(c.each))
 	}
 	for _, f := range c.files {
 		args = append(args, "--conversation", f)
@@ -127,6 +131,10 @@ func (b *bench) known(hosts string, seeds []int, lists *baselines) (*known, erro
 		k.baseHits[i] = map[string]int{}
 	}
 	for n, c := range b.conversations() {
+		seeds := seeds
+		if n > 0 {
+			seeds = seeds[:1]
+		}
 		for i, seed := range seeds {
 			for _, young := range []bool{false, true} {
 				if young && i > 0 {
@@ -152,10 +160,10 @@ func (b *bench) known(hosts string, seeds []int, lists *baselines) (*known, erro
 					return nil, err
 				}
 				forms := []form{{young: young}}
-				if !young && (n == 0 || i == 0) {
+				if !young && i < 2 {
 					forms = append(forms, form{guarded: true})
 				}
-				if i == 0 && !c.group {
+				if n == 0 && i == 0 {
 					forms = append(forms, form{young: young, told: true})
 				}
 				for _, f := range forms {
@@ -331,7 +339,7 @@ func (b *bench) spared(hosts string) (values map[string]bool, n share, err error
 func (k *known) write(p *page, why, whyGuarded func(value string) string, unreadable []listed, popular map[string]bool, popularShare share) {
 	p.say("## 1. Known hosts, in every spelling, over real timing\n")
 	p.say("**Asked.** Every published name of a host or URL that stands in a table or list that a program can read is injected once in each of the 28 spellings")
-	p.say("(docs/formats/truth.md), sent by an account made for it to the person who spoke last; about it, real people talk at their real times and")
+	p.say("(docs/formats/truth.md; in seven of them, in turn, and with one seed, over the conversations after the first), sent by an account made for it to the person who spoke last; about it, real people talk at their real times and")
 	p.say("send real links. Does the gate stop each? Does it stop or warn of anything else?\n")
 	p.head("conversation and form", "runs", "messages", "injected: stopped", "names: stopped in every message", "harmless messages with links: stopped", "warned of", "harmless first contacts: warned of")
 	for _, name := range k.order {

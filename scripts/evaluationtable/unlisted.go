@@ -204,9 +204,13 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range b.conversations() {
+	for n, c := range b.conversations() {
 		if c.group {
 			continue
+		}
+		seeds := seeds
+		if n > 0 {
+			seeds = seeds[:1]
 		}
 		for i, seed := range seeds {
 			for _, young := range []bool{false, true} {
