@@ -482,6 +482,9 @@ Exits with 4 when a file is damaged, or nothing in it could be taken.`,
 }
 
 func parseDay(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, errors.New("a day is needed, like 2026-01-31")
+	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), nil

@@ -26,6 +26,7 @@ type keptThing struct {
 	About string    `json:"about"`
 	Form  string    `json:"form"`
 	Count int       `json:"count"`
+	None  bool      `json:"uncounted,omitempty"` // it is there, and nobody counts it
 	Term  string    `json:"term"`
 	From  time.Time `json:"oldest,omitzero"`
 	Until time.Time `json:"oldest_ends,omitzero"`
@@ -56,7 +57,7 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 	entries.Bytes = size(h.folder.dir, "journal")
 	out.Kept = append(out.Kept, entries, keptThing{
 		What: "the gate's memory: counts and first times by account, pair, device, network and link", About: "the same people",
-		Form: "surrogates and tokens", Term: "until it is pushed out by newer ones, at most 90 days without activity",
+		Form: "surrogates and tokens", None: true, Term: "pushed out by newer ones, at most 90 days without activity",
 	})
 	for _, kind := range vault.Kinds() {
 		n, err := h.vault.Count(ctx, h.cfg.Tenant, kind)
@@ -66,7 +67,7 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 		k := kind.String()
 		out.Kept = append(out.Kept, keptThing{
 			What: "mapping of " + k + " ids to surrogates", About: "every " + k + " that an event named",
-			Form: "keyed digest of the platform's id, and the id encrypted, under a key outside this folder", Count: n, Term: "until erased (vedette erase)",
+			Form: "keyed digest of the platform's id, and the id encrypted, under a key outside this folder", Count: n, Term: "erased (vedette erase)",
 		})
 	}
 	out.Kept[len(out.Kept)-1].Bytes = size(h.folder.dir, "vault")
@@ -127,7 +128,11 @@ func (g *global) inventory() *cobra.Command {
 			w := cmd.OutOrStdout()
 			p := g.paint(cmd)
 			for _, k := range out.Kept {
-				fmt.Fprintf(w, "%s: %s\n", p.bold(k.What), count(k.Count))
+				if k.None {
+					fmt.Fprintln(w, p.bold(k.What))
+				} else {
+					fmt.Fprintf(w, "%s: %s\n", p.bold(k.What), count(k.Count))
+				}
 				t := newTable(w)
 				t.row("  about", k.About)
 				t.row("  form", k.Form)

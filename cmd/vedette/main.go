@@ -122,6 +122,7 @@ decision so that it can be explained and played again, and answers "allow" to ev
 
 Start here:   vedette demo      plays a small made-up platform and leaves a server open to try
 Your own:     vedette serve     needs no configuration; then see "vedette doctor"`,
+		Version:       thisBuild().Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noArgs,
@@ -133,6 +134,21 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 	f.StringVar(&g.key, "key-file", "", "file with the root key, outside the data folder (environment: VEDETTE_KEY_FILE)")
 	f.BoolVar(&g.json, "json", false, "print JSON, one object")
 	f.StringVar(&g.colour, "color", "auto", "auto, always or never")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		switch g.colour {
+		case "auto", "always", "never":
+		default:
+			return usage(cmd, "--color %s: auto, always or never", g.colour)
+		}
+		if g.data == "" {
+			return usage(cmd, "--data: a folder without a name")
+		}
+		// A server tells of its folder to commands that run elsewhere.
+		if abs, err := filepath.Abs(g.data); err == nil {
+			g.data = abs
+		}
+		return nil
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%s", err) })
 	root.AddGroup(&cobra.Group{ID: "main", Title: "The gate:"}, &cobra.Group{ID: "know", Title: "What it knows and does:"},
 		&cobra.Group{ID: "run", Title: "Running it:"})
