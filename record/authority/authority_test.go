@@ -92,6 +92,37 @@ func act(t testing.TB, v any) authority.Act {
 	return a
 }
 
+// twins is a store in which somebody put one key under two names.
+type twins struct{ *authority.Memory }
+
+func (s twins) People(ctx context.Context) ([]authority.Person, error) {
+	ps, err := s.Memory.People(ctx)
+	for i := range ps {
+		ps[i].Key = ps[0].Key
+	}
+	return ps, err
+}
+
+func TestOneKeyUnderTwoNamesIsOnePerson(t *testing.T) {
+	h := newHouse(t)
+	a := act(t, map[string]any{"act": "guard.override", "host": "news.example"})
+	var approvals [][]byte
+	for _, name := range []authority.PersonID{"ana", "omar"} {
+		b, err := authority.Approve(a, name, h.keys["ana"], start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		approvals = append(approvals, text)
+	}
+	if _, err := authority.NewRegister(twins{h.store}).Approved(t.Context(), a, approvals, start); !errors.Is(err, authority.ErrUnapproved) {
+		t.Errorf("one key under two names: %v, want it unapproved", err)
+	}
+}
+
 func TestTwoPeople(t *testing.T) {
 	h := newHouse(t)
 	h.enrol(t, "noor", []authority.PersonID{"ana", "omar"}, start)
