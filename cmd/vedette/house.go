@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"vedette"
 	"vedette/edge/access"
@@ -141,13 +142,18 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	if h.decisions, err = decision.NewMetrics(h.metrics); err != nil {
 		return h, err
 	}
-	if err = h.reload(ctx); err != nil {
+	if !o.gate {
+		return h, h.reload(ctx)
+	}
+	// Side by side: what judges is read from the records, memory from the journal, and neither asks the other.
+	var both errgroup.Group
+	both.Go(func() error { return h.reload(ctx) })
+	both.Go(func() error { return h.restore(ctx, o) })
+	if err = both.Wait(); err != nil {
 		return h, err
 	}
-	if o.gate {
-		err = h.openGate(ctx, o)
-	}
-	return h, err
+	h.start(ctx, o)
+	return h, nil
 }
 
 // close ends everything, the last opened first.
@@ -261,8 +267,8 @@ func (h *house) turn(ctx context.Context, at time.Time) error {
 	return h.rearm(ctx, at)
 }
 
-// openGate restores the gate's memory and lets it run.
-func (h *house) openGate(ctx context.Context, o opening) error {
+// restore makes the gate and brings its memory to where it was.
+func (h *house) restore(ctx context.Context, o opening) error {
 	memory := feature.Sized(h.cfg.Memory)
 	if err := memory.Validate(); err != nil {
 		return err
@@ -298,6 +304,11 @@ func (h *house) openGate(ctx context.Context, o opening) error {
 	}
 	h.log.LogAttrs(ctx, slog.LevelInfo, "memory restored", slog.Int("segments", r.Segments), slog.Int("replayed", r.Replayed),
 		slog.String("position", r.Last.String()), slog.Duration("took", time.Since(begin)))
+	return nil
+}
+
+// start lets the gate run, until close.
+func (h *house) start(ctx context.Context, o opening) {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = cancel
 	h.stopped = make(chan error, 1) // read once, by close
@@ -306,7 +317,6 @@ func (h *house) openGate(ctx context.Context, o opening) error {
 		at = time.Unix(0, 0).UTC() // a replay has no clock
 	}
 	go func() { h.stopped <- h.seq.Run(run, h.judging.Load().generation, at) }()
-	return nil
 }
 
 // sealer is the one of the tenant that commands mean.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -26,11 +27,15 @@ func (h *house) compile(ctx context.Context) (*indicator.Set, error) {
 		return nil, err
 	}
 	var failed error
+	n := 0
 	set, err := indicator.Build(func(yield func(indicator.Indicator) bool) {
 		for in, err := range h.known.Compile(ctx, time.Time{}) {
 			if err != nil {
 				failed = err
 				return
+			}
+			if n++; n%64 == 0 {
+				runtime.Gosched() // whoever waits for an answer goes first: the next turn would come after 10 ms
 			}
 			if !yield(in) {
 				return
@@ -115,7 +120,12 @@ var opImport = operation[importing, imported]{"indicator.import", func(ctx conte
 	if err != nil {
 		return imported{}, err
 	}
-	im := indicator.Importer{Store: h.known, Guard: guard}
+	n := 0
+	im := indicator.Importer{Store: h.known, Guard: guard, Each: func(*indicator.Indicator) {
+		if n++; n%16 == 0 {
+			runtime.Gosched()
+		}
+	}}
 	if in.Dry {
 		im.Store = nil
 	}

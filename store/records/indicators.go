@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -335,6 +336,7 @@ func (w *rowWriter) add(args ...any) error {
 	}
 	_, err := w.full.ExecContext(w.ctx, w.args...)
 	w.args = w.args[:0]
+	runtime.Gosched() // a long import must not make answers wait for its next turn
 	return err
 }
 
