@@ -62,7 +62,7 @@ var keys = map[string]string{
 	"trace":               "an OpenTelemetry collector, host:port, OTLP over HTTP (none: nothing is sent)",
 	"sequence.queue":      "events that may wait before the door answers busy, 1 to 1048576 (16384)",
 	"sequence.budget":     "how long an event may wait before its answer counts as degraded, 1ms to 1s (20ms)",
-	"sequence.checkpoint": "after how many events all of memory has been saved once more, 1024 to 16777216 (262144)",
+	"sequence.checkpoint": "after how many events all of memory has been saved once more, 1024 to 16777216 (131072)",
 }
 
 // readConfig reads the file, then the environment (VEDETTE_LISTEN, VEDETTE_SEQUENCE_BUDGET, …). Flags come last, by the commands that have them.

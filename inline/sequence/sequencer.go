@@ -38,7 +38,7 @@ type Config struct {
 	// Budget is how long an event may wait before it is answered as degraded by overload. Default 20ms; 1ms to 1s.
 	Budget time.Duration
 	// Checkpoint is after how many events every segment of memory has been saved once more: what a restart reads again at most.
-	// Default 262144; 1024 to 16777216.
+	// Default 131072; 1024 to 16777216.
 	Checkpoint int
 }
 
@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 		c.Budget = 20 * time.Millisecond
 	}
 	if c.Checkpoint == 0 {
-		c.Checkpoint = 262144
+		c.Checkpoint = 131072
 	}
 	return c
 }

@@ -131,7 +131,8 @@ type row struct {
 
 type page struct {
 	f      findings
-	notes  []string
+	whys   []string // reasons for goals that the section missed, and below what each is about
+	about  map[string][]string
 	missed []string
 	unseen []string
 }
@@ -226,16 +227,23 @@ func (p *page) tell(what, text string, met, unseen bool, why string, goal *strin
 		*goal = "**" + text + ": missed**"
 		p.missed = append(p.missed, what)
 		if why != "" {
-			p.notes = append(p.notes, what+": "+why)
+			if p.about == nil {
+				p.about = map[string][]string{}
+			}
+			if len(p.about[why]) == 0 {
+				p.whys = append(p.whys, why)
+			}
+			p.about[why] = append(p.about[why], what)
 		}
 	}
 }
 
+// flush tells why goals were missed, each reason once.
 func (p *page) flush() {
-	for _, n := range p.notes {
-		fmt.Printf("\n*Missed.* %s\n", n)
+	for _, why := range p.whys {
+		fmt.Printf("\n*Missed.* %s: %s\n", strings.Join(p.about[why], "; "), why)
 	}
-	p.notes = nil
+	p.whys, p.about = nil, nil
 }
 
 func (p *page) swap() {
@@ -275,9 +283,9 @@ syncs. Tried on a file system in memory, on the same busy machine, p99 rose from
 answers that wait for a sync and then for a processor. The swap itself is one pointer and one record.`
 	whyDecide = `of the processor's time for a request about half is HTTP and sockets, as in the bare server; looking for the event's id in the journal takes 13 %,
 reading and sealing 12 %, writing 10 %, measuring and deciding 8 %. The rest of the difference is waiting for the disk: with few callers most of them
-wait for a sync at any time, with more of them the disk is hidden.`
+wait for a sync at any time.`
 	whyFirst = `building the set from the store takes about two thirds of the start of an empty folder (0.7 s of processor time for 100,000 indicators and two
-epochs of tokens), memory a sixth; after a kill up to 262,144 events are read and applied again.`
+epochs of tokens), memory a sixth; after a kill up to 131,072 events are read and applied again.`
 	whyBatch  = whyReplay
 	whyReplay = `of the processor's time for an event the store's flushes and compactions take 30 %, looking for its id in the journal 22 %, reading and sealing 13 %, measuring,
 deciding and applying 11 %, appending 5 %. On two cores these add up.`
