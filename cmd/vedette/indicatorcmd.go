@@ -17,6 +17,7 @@ import (
 
 	"vedette"
 	"vedette/link"
+	"vedette/record/authority"
 	"vedette/record/indicator"
 )
 
@@ -238,10 +239,18 @@ var opLookup = operation[looking, lookedUp]{"indicator.lookup", func(ctx context
 }}
 
 type revoking struct {
-	Value  string `json:"value"`
-	Scope  string `json:"scope"`
-	Source string `json:"source"`
-	Reason string `json:"reason"`
+	Value     string   `json:"value"`
+	Scope     string   `json:"scope"`
+	Source    string   `json:"source"`
+	Reason    string   `json:"reason"`
+	Approvals [][]byte `json:"approvals"`
+}
+
+// act is what two people approve where revoking lowers protection.
+func (in revoking) act() (authority.Act, error) {
+	return authority.NewAct(map[string]any{
+		"act": "indicator.revoke", "value": in.Value, "scope": in.Scope, "source": in.Source, "reason": strings.TrimSpace(in.Reason),
+	})
 }
 
 var opRevoke = operation[revoking, inForce]{"indicator.revoke", func(ctx context.Context, h *house, in revoking) (inForce, error) {
@@ -249,18 +258,33 @@ var opRevoke = operation[revoking, inForce]{"indicator.revoke", func(ctx context
 	if err != nil {
 		return inForce{}, err
 	}
-	n := 0
+	now := time.Now().UTC()
+	armed := h.judging.Load().generation.Armed()
+	var keys []indicator.Key
+	stops := false
 	for _, v := range versions {
 		if v.Change == indicator.Revoked || in.Source != "" && v.Source != in.Source || in.Scope != "" && v.Scope.String() != in.Scope {
 			continue
 		}
-		if err := h.known.Revoke(ctx, v.Key(), in.Reason, time.Now().UTC()); err != nil {
+		keys = append(keys, v.Key())
+		stops = stops || min(v.Verdict, armed.For(v.List())) > vedette.Allow
+	}
+	if len(keys) == 0 {
+		return inForce{}, fmt.Errorf("no live indicator of %s: %w", link.Defang(in.Value), vedette.ErrUnknown)
+	}
+	if stops { // what changes answers today protects somebody: to end it is harm
+		act, err := in.act()
+		if err != nil {
 			return inForce{}, err
 		}
-		n++
+		if _, err := h.people.Approved(ctx, act, in.Approvals, now); err != nil {
+			return inForce{}, fmt.Errorf("its list is armed, so ending it lowers protection: %w", err)
+		}
 	}
-	if n == 0 {
-		return inForce{}, fmt.Errorf("no live indicator of %s: %w", link.Defang(in.Value), vedette.ErrUnknown)
+	for _, k := range keys {
+		if err := h.known.Revoke(ctx, k, in.Reason, now); err != nil {
+			return inForce{}, err
+		}
 	}
 	if err := h.refresh(ctx); err != nil {
 		return inForce{}, err
@@ -610,16 +634,31 @@ func (g *global) indicatorLookup() *cobra.Command {
 }
 
 func (g *global) indicatorRevoke() *cobra.Command {
-	var source, scope, reason string
+	var source, scope, reason, propose string
+	var approvals []string
 	cmd := &cobra.Command{
 		Use:   "revoke VALUE --reason TEXT",
 		Short: "End an indicator; its history stays",
-		Args:  exactly(1, "the indicator's value"),
+		Long: `Ends an indicator. Where its list is armed that lowers protection, so it takes two people: write the act with --propose, let both sign
+it with "vedette approve", and revoke with both approvals.`,
+		Args: exactly(1, "the indicator's value"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return usage(cmd, "--reason is needed")
 			}
-			out, err := opRevoke.do(cmd.Context(), g, revoking{link.Refang(args[0]), scope, source, reason})
+			in := revoking{Value: link.Refang(args[0]), Scope: scope, Source: source, Reason: reason}
+			if propose != "" {
+				act, err := in.act()
+				if err != nil {
+					return err
+				}
+				return writeAct(cmd, propose, act.Canonical())
+			}
+			var err error
+			if in.Approvals, err = readApprovals(approvals); err != nil {
+				return err
+			}
+			out, err := opRevoke.do(cmd.Context(), g, in)
 			if err != nil {
 				return err
 			}
@@ -633,6 +672,8 @@ func (g *global) indicatorRevoke() *cobra.Command {
 	cmd.Flags().StringVar(&source, "source", "", "only this source's")
 	cmd.Flags().StringVar(&scope, "scope", "", "only this scope")
 	cmd.Flags().StringVar(&reason, "reason", "", "why (needed)")
+	cmd.Flags().StringVar(&propose, "propose", "", "only write the act to this file, for two people to approve")
+	cmd.Flags().StringArrayVar(&approvals, "approval", nil, "an approval's file; twice")
 	return cmd
 }
 
