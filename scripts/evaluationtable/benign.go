@@ -199,28 +199,37 @@ func (x *benign) write(p *page) {
 	p.say("")
 }
 
+// baseline is what one of the four stops of all injected messages.
+func (k *known) baseline(n int) (hit share) {
+	for _, s := range k.spelled {
+		hit.k, hit.n = hit.k+s.base[n].k, hit.n+s.base[n].n
+	}
+	return hit
+}
+
+// rough is a share of messages that repeat, and so has no interval.
+func rough(s share) string { return fmt.Sprintf("%.2f %%", 100*float64(s.k)/float64(max(s.n, 1))) }
+
 // writeBaselines writes part 3.
 func writeBaselines(p *page, k *known, x *benign, listLen int) {
 	p.say("## 3. Next to other ways of using the same list\n")
 	p.say("**Asked.** The same messages as in part 1 (people there before, all seeds), the same harmless links as there, and the sets of part 2, judged by four common ways,")
 	p.say("each given the very %s indicators that vedette took, already without what its built-in guard refuses. \"Unguarded\" is (d) with what the guard", count(listLen))
-	p.say("refused besides, as a list comes. vedette stands first, without guard lists and with.\n")
+	p.say("refused besides, as a list comes. vedette stands first, without guard lists and with. Each of the four could be mended for some spellings by a line of code: (c) by small")
+	p.say("letters first, (d) by trimming and adding a scheme. The table by spelling in part 1 shows where each fails; a mean over spellings rests on the choice of spellings.\n")
 	p.head("way", "injected: stopped", "injected, spelled plainly", "harmless links of part 1: stopped", "links of part 2: stopped")
 	l, _ := x.sum(x.plain)
 	gl, _ := x.sum(x.guarded)
-	p.row("**vedette** (messages)", k.all.injected.String(), k.spelled["plain"].messages.percent(), k.all.harmless.String(), l.String())
-	p.row("**vedette, with guard lists** (messages)", k.allGuard.injected.String(), "", k.allGuard.harmless.String(), gl.String())
+	p.row("**vedette**", k.all.injected().percent(), always(k.spelled["plain"].names).percent(), share{k.all.harmless.k, k.all.links}.String(), l.String())
+	p.row("**vedette, with guard lists**", k.allGuard.injected().percent(), "", share{k.allGuard.harmless.k, k.allGuard.links}.String(), gl.String())
 	for n, name := range baselineNames {
-		var hit, part2 share
-		for _, s := range k.spelled {
-			hit.k += s.base[n].k
-			hit.n += s.base[n].n
-		}
+		hit, plain := k.baseline(n), k.spelled["plain"].base[n]
+		var part2 share
 		for _, s := range x.plain {
 			part2.k += s.base[n].k
 			part2.n += s.base[n].n
 		}
-		p.row(name, hit.String(), k.spelled["plain"].base[n].percent(), k.base[n].String(), part2.String())
+		p.row(name, rough(hit), rough(plain), k.base[n].String(), part2.String())
 	}
 	var raw share
 	for _, s := range x.raw {

@@ -59,9 +59,11 @@ func (b *bench) overlayArgs(c conversation, hosts string, seed int, more ...stri
 type outcome struct {
 	runs                          int
 	messages                      int
-	injected                      share // stopped, of injected messages
+	sent                          int             // injected messages, over all seeds
+	pairs                         map[string]bool // by name and spelling: stopped under every seed
 	names                         map[string]bool
-	harmless                      share // stopped, of harmless messages with links
+	seeds                         map[share]int // seeds by what was warned of and stopped of the harmless: they repeat the same messages
+	harmless                      share         // stopped, of harmless messages with links, of the first seed
 	links                         int
 	warned                        share // warned of, of harmless messages with links
 	firstWarned                   share // the same of harmless first contacts to a person
@@ -71,14 +73,24 @@ type outcome struct {
 }
 
 func newOutcome() *outcome {
-	return &outcome{names: map[string]bool{}, by: map[string]int{}, falseHosts: map[string]int{}}
+	return &outcome{names: map[string]bool{}, pairs: map[string]bool{}, seeds: map[share]int{}, by: map[string]int{}, falseHosts: map[string]int{}}
 }
 
-func (o *outcome) perName() (s share) {
-	for _, always := range o.names {
-		s.add(always)
+func (o *outcome) perName() share  { return always(o.names) }
+func (o *outcome) injected() share { return always(o.pairs) }
+
+// always counts what held every time.
+func always(m map[string]bool) (s share) {
+	for _, held := range m {
+		s.add(held)
 	}
 	return s
+}
+
+// every notes that something held or not, which must hold every time.
+func every(m map[string]bool, key string, holds bool) {
+	before, seen := m[key]
+	m[key] = (before || !seen) && holds
 }
 
 type miss struct {
@@ -89,7 +101,7 @@ type miss struct {
 
 // spellings is what came out for one spelling.
 type spellings struct {
-	messages share
+	messages int
 	names    map[string]bool
 	base     [4]share
 }
@@ -131,10 +143,6 @@ func (b *bench) known(hosts string, seeds []int, lists *baselines) (*known, erro
 		k.baseHits[i] = map[string]int{}
 	}
 	for n, c := range b.conversations() {
-		seeds := seeds
-		if n > 0 {
-			seeds = seeds[:1]
-		}
 		for i, seed := range seeds {
 			for _, young := range []bool{false, true} {
 				if young && i > 0 {
@@ -187,7 +195,7 @@ func (b *bench) known(hosts string, seeds []int, lists *baselines) (*known, erro
 					case f == form{guarded: true}:
 						into = append(into, k.allGuard)
 					}
-					stopped := k.score(events, judged, truth, f, into, lists)
+					stopped := k.score(events, judged, truth, f, into, lists, i == 0)
 					if sum.Truth == nil || sum.Truth.Stopped != stopped {
 						return nil, fmt.Errorf("replay counts %+v, its journal %d stopped: one of the two is wrong", sum.Truth, stopped)
 					}
@@ -210,7 +218,8 @@ func (k *known) of(name string) *outcome {
 }
 
 // score adds a run to its outcomes, and to the tables of spellings and baselines where it is a plain one.
-func (k *known) score(events []event, judged []said, truth map[string]sim.Truth, f form, into []*outcome, lists *baselines) (stopped int) {
+func (k *known) score(events []event, judged []said, truth map[string]sim.Truth, f form, into []*outcome, lists *baselines, firstSeed bool) (stopped int) {
+	warned, wrong := 0, 0
 	for _, o := range into {
 		o.runs++
 	}
@@ -226,6 +235,15 @@ func (k *known) score(events []event, judged []said, truth map[string]sim.Truth,
 		}
 		t, told := truth[e.ID]
 		if !told {
+			if s.would == vedette.Warn {
+				warned++
+			}
+			if s.stopped() {
+				wrong++
+			}
+			if !firstSeed { // another seed moves the attacks; the harmless messages are the same, and counting them again would feign certainty
+				continue
+			}
 			for _, o := range into {
 				o.links += len(e.Links)
 				o.harmless.add(s.stopped())
@@ -258,9 +276,9 @@ func (k *known) score(events []event, judged []said, truth map[string]sim.Truth,
 			stopped++
 		}
 		for _, o := range into {
-			o.injected.add(s.stopped())
-			always, seen := o.names[t.Value]
-			o.names[t.Value] = (always || !seen) && s.stopped()
+			o.sent++
+			every(o.pairs, t.Value+" "+t.Variant, s.stopped())
+			every(o.names, t.Value, s.stopped())
 			switch s.would {
 			case vedette.Warn:
 				o.injectedWarned++
@@ -285,14 +303,14 @@ func (k *known) score(events []event, judged []said, truth map[string]sim.Truth,
 				sp = &spellings{names: map[string]bool{}}
 				k.spelled[t.Variant] = sp
 			}
-			sp.messages.add(s.stopped())
-			always, seen := sp.names[t.Value]
-			sp.names[t.Value] = (always || !seen) && s.stopped()
+			sp.messages++
+			every(sp.names, t.Value, s.stopped())
 			for n, by := range lists.ask(e.Links[0].URL) {
 				sp.base[n].add(by != "")
 			}
 		}
 	}
+	into[0].seeds[share{warned, wrong}]++
 	return stopped
 }
 
@@ -339,32 +357,29 @@ func (b *bench) spared(hosts string) (values map[string]bool, n share, err error
 func (k *known) write(p *page, why, whyGuarded func(value string) string, unreadable []listed, popular map[string]bool, popularShare share) {
 	p.say("## 1. Known hosts, in every spelling, over real timing\n")
 	p.say("**Asked.** Every published name of a host or URL that stands in a table or list that a program can read is injected once in each of the 28 spellings")
-	p.say("(docs/formats/truth.md; in seven of them, in turn, and with one seed, over the conversations after the first), sent by an account made for it to the person who spoke last; about it, real people talk at their real times and")
-	p.say("send real links. Does the gate stop each? Does it stop or warn of anything else?\n")
-	p.head("conversation and form", "runs", "messages", "injected: stopped", "names: stopped in every message", "harmless messages with links: stopped", "warned of", "harmless first contacts: warned of")
+	p.say("(docs/formats/truth.md), over the conversations after the first in seven of them in turn, to keep the time down. An account made for it sends it to the person who")
+	p.say("spoke last; about it, real people talk at their real times and send real links. Seeds 11 to 15; everybody new and told strangers with the first alone, guard lists with two. Does the gate stop each? Does it stop or warn of anything else?\n")
+	p.head("conversation and form", "seeds", "injected messages", "name and spelling: always stopped", "names: always stopped in all spellings tried", "harmless messages with links: stopped", "warned of", "harmless first contacts: warned of")
 	for _, name := range k.order {
 		o := k.out[name]
 		first := "none (group)"
 		if o.firstWarned.n > 0 {
 			first = o.firstWarned.String()
 		}
-		p.row(strings.ReplaceAll(name, " | ", ": "), fmt.Sprint(o.runs), count(o.messages), o.injected.String(), o.perName().String(), o.harmless.String(), o.warned.String(), first)
+		p.row(strings.ReplaceAll(name, " | ", ": "), fmt.Sprint(o.runs), count(o.sent), o.injected().String(), o.perName().String(), o.harmless.String(), o.warned.String(), first)
 	}
-	p.say("\nIntervals: Wilson, 95 %%. Messages with the same name are not independent, and seeds move the same names to other places; the column of names is")
-	p.say("the honest unit for recall. Harmless links repeat too: part 2 counts each link and each domain once.\n")
+	p.say("\nIntervals: Wilson, 95 %%. Seeds move the same names in the same spellings to other places, so that each pair is counted once, as stopped if it was so under every")
+	p.say("seed; spellings of one name are not independent either, and the column of names is the honest unit for recall. The harmless messages are the same under every")
+	p.say("seed and counted under the first alone; %s. Their links repeat: part 2 counts each link and each domain once.\n", k.sameSeeds())
 	p.say("### By spelling\n")
 	p.say("All conversations and seeds, people there before, without guard lists. A to D are the baselines of part 3: the share of the same messages that they stop.\n")
-	p.head("spelling", "messages stopped", "names always stopped", "(a) equal", "(b) glob", "(c) substring", "(d) net/url")
+	p.head("spelling", "messages", "names always stopped", "(a) equal", "(b) glob", "(c) substring", "(d) net/url")
 	for _, v := range spellingOrder {
 		s := k.spelled[v]
 		if s == nil {
 			continue
 		}
-		var names share
-		for _, always := range s.names {
-			names.add(always)
-		}
-		cells := []string{v, s.messages.String(), names.String()}
+		cells := []string{v, count(s.messages), always(s.names).String()}
 		for i := range s.base {
 			cells = append(cells, fmt.Sprintf("%.1f %%", 100*float64(s.base[i].k)/float64(s.base[i].n)))
 		}
@@ -397,6 +412,20 @@ func (k *known) write(p *page, why, whyGuarded func(value string) string, unread
 		p.row(strings.ReplaceAll(name, " | ", ": "), o.warned.String(), tally(o.by))
 	}
 	p.say("")
+}
+
+// sameSeeds says whether the harmless messages were judged alike under all seeds.
+func (k *known) sameSeeds() string {
+	var not []string
+	for _, name := range k.order {
+		if len(k.out[name].seeds) > 1 {
+			not = append(not, strings.ReplaceAll(name, " | ", ": "))
+		}
+	}
+	if len(not) == 0 {
+		return "under the others as many were warned of and stopped"
+	}
+	return "the numbers differ by seed in " + strings.Join(not, "; ")
 }
 
 func writeMisses(p *page, title string, m map[string]*miss, why func(string) string) {

@@ -89,7 +89,7 @@ func evaluate(bin, corpora, command, out string, quick bool) (err error) {
 	}
 	for _, r := range reports {
 		for _, x := range r.Refusals {
-			if v := strings.ToLower(link.Refang(x.Value)); v != "" {
+			if v := strings.ToLower(link.Refang(x.Value)); strings.Contains(v, ".") {
 				everything.add(v, strings.Contains(v, "://"))
 			}
 		}
@@ -231,31 +231,36 @@ func whyMissed(b *bench, folder string, reports []importReport) func(string) str
 func summary(p *page, k *known, x *benign, ph *phish, la *later, ag *again, n int) {
 	p.say("## In short\n")
 	p.head("asked", "came out", "part")
-	p.row("Injected hosts that a list knows, in 28 spellings: stopped", k.all.injected.String()+"; names stopped in every message: "+k.all.perName().String(), "1")
-	p.row("The same, with an operator's guard lists", k.allGuard.injected.String()+"; names: "+k.allGuard.perName().String(), "1")
+	p.row("Injected hosts that a list knows, in 28 spellings: stopped", "of names and spellings "+k.all.injected().String()+"; of names, all spellings "+k.all.perName().String(), "1")
+	p.row("The same, with an operator's guard lists", "of names and spellings "+k.allGuard.injected().String()+"; of names "+k.allGuard.perName().String(), "1")
 	p.row("Harmless messages with links over the same conversations: stopped", k.all.harmless.String(), "1")
 	p.row("The same messages: warned of, where people were there before", k.all.warned.String(), "1")
 	l, d := x.sum(x.plain)
 	gl, gd := x.sum(x.guarded)
 	p.row("Links and hosts of honest sets, sent by friends: stopped", l.String()+"; domains: "+d.String(), "2")
 	p.row("The same, with guard lists", gl.String()+"; domains: "+gd.String(), "2")
-	var hit share
-	for _, s := range k.spelled {
-		hit.k, hit.n = hit.k+s.base[3].k, hit.n+s.base[3].n
-	}
-	p.row("The best of four other ways of using the list: stopped, of the injected", hit.String(), "3")
-	p.row("Links of commodity phishing that a spyware list claims", share{claims(ph), ph.all}.String(), "4")
-	for _, name := range la.order {
-		h := la.out[name]
-		p.row("Hosts that no list knows, "+name+": warned of by rules", h.attacks.String()+"; harmless first contacts: "+h.first.String(), "5")
-		if strings.Contains(name, "strangers") {
-			break
+	best, hit, wrong := "", share{}, share{}
+	for n, name := range baselineNames {
+		h, w := k.baseline(n), share{}
+		for _, s := range x.plain {
+			w.k, w.n = w.k+s.base[n].k, w.n+s.base[n].n
+		}
+		if best == "" || float64(h.k)*float64(hit.n) > float64(hit.k)*float64(h.n) {
+			best, hit, wrong = name, h, w
 		}
 	}
+	p.row("Four other ways of using the list: the one that stops most of the injected messages, "+best, fmt.Sprintf("%.1f %% of them; of the honest sets it stops %s", 100*float64(hit.k)/float64(hit.n), wrong), "3")
+	p.row("Links of commodity phishing that a spyware list claims", share{claims(ph), ph.all}.String(), "4")
+	for _, name := range la.order {
+		if h := la.out[name]; !strings.Contains(name, "clients tell") {
+			p.row("Hosts that no list knows, sent by the overlay's attacker, "+name+": warned of", h.attackRate()+"; harmless first contacts "+h.first.percent(), "5")
+		}
+	}
+	p.row("Hosts that no list knows, front page, first contact by a year-old account: warned of", la.sent[1].x.warned.String(), "5")
 	live := ag.live.Decisions["block"] + ag.live.Decisions["hold"]
 	p.row("Stops that the journal's tokens alone do not give again", share{live - ag.all.Changed["block"] - ag.all.Changed["hold"], live}.String(), "6")
-	p.say("\nThe first rows are no news about unknown attacks: a list finds what is on it. They say that spelling does not hide a listed host, and what that costs. Part 5 is")
-	p.say("the only one about hosts that nobody has listed.\n")
+	p.say("\nThe first rows are no news about unknown attacks: a list finds what is on it. They say that these spellings do not hide a listed host, and what that costs.")
+	p.say("Part 5 is the only one about hosts that nobody has listed, and its attacker is made up: his habits are those that the rules ask about.\n")
 }
 
 func claims(ph *phish) (n int) {
@@ -324,12 +329,13 @@ func firstOf(k *known, i int) int {
 func limits(p *page) {
 	p.say("## What this does not show\n")
 	for _, s := range []string{
+		"That no spelling hides a listed host. The 28 are a list of this project's own making; the reader was tested on them while it was written. Averages over them, the baselines' too, depend on which spellings stand in the list and say nothing about how often each is used.",
 		"How many real attacks would be stopped. Lists hold what was found, years later and by few laboratories; the operators' names in use today are not on them. A recall of nearly all listed names is a statement about spelling and reading, not about attackers.",
 		"Whether the lists were right at the time. Everything is judged in hindsight, with every list at block; names expire and are sold on, which part 2 shows.",
 		"How a messenger's traffic behaves. Students' messages of 2004, a company's mail of 2001 and chats of programmers are real, and none is a messenger of today; how often honest strangers send links there nobody has published. False warnings of rules depend on exactly that.",
-		"That attackers behave like the overlay's. Its accounts are made for the attack and send links with a path made for one person, one an account and day or so. Part 5 says what is left when they do not.",
+		"That attackers behave like the overlay's. Its accounts are made for the attack and send 25 links each, with a path made for one person. Part 5 says what is left when they do not.",
 		"Anything about redirects, shortened links, files and codes in pictures: vedette never fetches, so a shortener in front of a listed host hides it. No spelling here tries that, since it leads to another host.",
-		"Independence of the data from the code. The indicator files, conversations and links could be seen by those who wrote importers, guard, rules and overlay, and false stops and warnings had been counted on several of these sets before (docs/decisions/0006, 0008, 0011). Parts 1 and 2 are therefore no test on unseen data. Other operators, years and conversations are kept apart, for scoring by others.",
+		"Independence of the data from the code. The indicator files, conversations and links could be seen by those who wrote importers, guard, rules and overlay, and false stops and warnings had been counted on several of these sets before (docs/decisions/0006, 0008, 0011). Parts 1 and 2 are therefore no test on unseen data. In part 5 names are held out from the lists only: who wrote the rules could see all published names, those from 2021 on included, and the generator of paths. Other operators, years and conversations are kept apart, for scoring by others.",
 		"Slow detection, reports by people, and anything but links: those rules had no events to speak of here.",
 	} {
 		p.say("- %s", s)

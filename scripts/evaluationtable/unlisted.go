@@ -23,6 +23,7 @@ type phish struct {
 	friends []*sending // every link
 	first   [2][]*sending
 	honest  [2]*sending
+	front   *sending // the harmless domains' front pages, by a year-old account
 	claims  map[string]*stop
 	all     int
 }
@@ -66,7 +67,19 @@ func (b *bench) phish() (*phish, error) {
 			return nil, err
 		}
 	}
+	if out.front, err = b.sendAll(set{"harmless, front pages", frontPages(honest.links)}, oldStranger, "plain", nil); err != nil {
+		return nil, err
+	}
 	return out, nil
+}
+
+func frontPages(links []string) (out []string) {
+	for _, l := range links {
+		if u, err := link.Parse(l); err == nil {
+			out = append(out, "https://"+u.Host()+"/")
+		}
+	}
+	return out
 }
 
 // honestDomains is one link for each domain of what honest people sent and of the test lists.
@@ -127,12 +140,8 @@ func (x *phish) write(p *page) {
 			old.k, old.n = old.k+s.warned.k, old.n+s.warned.n
 		}
 	}
-	h := x.honest[0].warned
-	p.say("From year-old accounts, bare addresses left aside, rules warn of %s of phishing and of %s of what is harmless.", old.percent(), h.percent())
-	if _, hi := old.wilson(); hi < float64(h.k)/float64(max(h.n, 1)) {
-		p.say("**That is less of phishing than of harmless links**: these lists hold front pages of hosts, harmless links have paths that look made by a machine. The rules are no")
-		p.say("detector of commodity phishing, and do not claim to be.")
-	}
+	p.say("From year-old accounts, bare addresses left aside, rules warn of %s of phishing. Of the harmless links as they were sent it is %s, but those have paths and the", old.percent(), x.honest[0].warned.percent())
+	p.say("lists of phishing mostly name hosts; of the same harmless domains' front pages it is %s. The rules are no detector of commodity phishing, and do not claim to be.", x.front.warned.percent())
 	p.say("")
 }
 
@@ -149,8 +158,9 @@ type later struct {
 type heldOut struct {
 	runs     int
 	attacks  share
+	attacker map[string]*share // by sender and seed: what one sender meets hangs together
+	missed   map[string]int    // runs in which a name was not warned of
 	names    map[string]bool   // warned of in every message
-	ever     map[string]bool   // warned of in any
 	operator map[string]string // by name
 	by       map[string]int
 	first    share
@@ -204,19 +214,12 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 	if err != nil {
 		return nil, err
 	}
-	for n, c := range b.conversations() {
+	for _, c := range b.conversations() {
 		if c.group {
 			continue
 		}
-		seeds := seeds
-		if n > 0 {
-			seeds = seeds[:1]
-		}
 		for i, seed := range seeds {
 			for _, young := range []bool{false, true} {
-				if i > 0 && young {
-					continue
-				}
 				args := []string{"--variant", "plain"}
 				if !young {
 					args = append(args, "--aged")
@@ -249,13 +252,13 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 					name := c.name + ": " + f.String()
 					h := out.out[name]
 					if h == nil {
-						h = &heldOut{names: map[string]bool{}, ever: map[string]bool{}, operator: map[string]string{}, by: map[string]int{}, firstBy: map[string]int{}, senders: map[string]bool{}}
+						h = &heldOut{names: map[string]bool{}, attacker: map[string]*share{}, missed: map[string]int{}, operator: map[string]string{}, by: map[string]int{}, firstBy: map[string]int{}, senders: map[string]bool{}}
 						out.out[name] = h
 						out.order = append(out.order, name)
 					}
 					h.runs++
-					for i := range events {
-						e, s := &events[i], &judged[i]
+					for at := range events {
+						e, s := &events[at], &judged[at]
 						if len(e.Links) == 0 {
 							continue
 						}
@@ -266,15 +269,22 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 							h.learned++
 						case attack:
 							h.attacks.add(warned)
-							always, seen := h.names[t.Value]
-							h.names[t.Value] = (always || !seen) && warned
-							h.ever[t.Value] = h.ever[t.Value] || warned
+							every(h.names, t.Value, warned)
+							who := fmt.Sprintf("%s %d", e.From, seed)
+							if h.attacker[who] == nil {
+								h.attacker[who] = &share{}
+							}
+							h.attacker[who].add(warned)
+							if !warned {
+								h.missed[t.Value]++
+							}
 							h.operator[t.Value] = t.Operator
 							if warned {
 								for _, r := range s.rules {
 									h.by[r]++
 								}
 							}
+						case i > 0: // the same messages as under the first seed
 						case e.first:
 							h.first.add(warned)
 							if e.age >= 0 && e.age < 7*24*time.Hour {
@@ -306,16 +316,10 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 	if err != nil {
 		return nil, err
 	}
-	var honestFront []string
-	for _, l := range honest.links {
-		if u, err := link.Parse(l); err == nil {
-			honestFront = append(honestFront, "https://"+u.Host()+"/")
-		}
-	}
 	for _, s := range []set{
 		{"held-out names, front page", front},
 		{"held-out names, path made for one person", oneTime},
-		{"harmless domains, front page", honestFront},
+		{"harmless domains, front page", frontPages(honest.links)},
 		{"harmless domains, link as sent", honest.links},
 	} {
 		for _, how := range []setting{amongFriends, oldStranger, youngAccount} {
@@ -345,30 +349,21 @@ func (x *later) write(p *page) {
 	p.say("old and new, are laid over conversations, spelled plainly (%d more are left out since an early list covers them). What do rules warn of, against how many", len(x.known))
 	p.say("harmless first contacts? The rules were written before this was first measured, and were not changed after. Rules warn at most: nothing here is stopped.")
 	p.say("\"People there before\" has no honest newcomer, \"everybody new\" nothing else at first: a platform lies between, and the column of young accounts says what its newcomers pay.")
-	p.say("Seeds move the same names to other places, so that messages are not independent: the column of names, over all runs, is the honest unit.\n")
-	p.head("conversation and form", "runs", "attacks warned of", "names always warned of", "harmless first contacts warned of", "of those by accounts younger than a week", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "rate of attacks over rate of harmless first contacts")
+	p.say("What one attacker meets hangs together (his account ages), so the interval of attacks comes from drawing attackers again, 2,000 times (bootstrap, constant seed). A name")
+	p.say("is \"always\" warned of if it was so under all seeds. Harmless messages are the same under every seed and counted once; the column of people is their honest unit.\n")
+	p.head("conversation and form", "seeds", "attacks warned of", "names always warned of", "harmless first contacts warned of", "of those by accounts younger than a week", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "warnings for one true one, were 1 first contact with a link in 1,000 an attack", "in 100,000")
 	for _, name := range x.order {
 		h := x.out[name]
-		var names, senders share
-		for _, v := range h.names {
-			names.add(v)
-		}
-		for _, v := range h.senders {
-			senders.add(v)
-		}
-		p.row(name, fmt.Sprint(h.runs), h.attacks.String(), names.String(), h.first.String(), h.young.String(), senders.String(), h.other.String(), ratio(h))
+		q, r := float64(h.attacks.k)/float64(max(h.attacks.n, 1)), float64(h.first.k)/float64(max(h.first.n, 1))
+		p.row(name, fmt.Sprint(h.runs), h.attackRate(), always(h.names).String(), h.first.String(), h.young.String(), always(h.senders).String(), h.other.String(),
+			count(int(once(q, r, 1e-3))), count(int(once(q, r, 1e-5))))
 	}
 	p.say("\nBy rule:\n")
 	for _, name := range x.order {
 		h := x.out[name]
 		p.say("- %s: attacks %s; harmless first contacts %s", name, tally(h.by), tally(h.firstBy))
 	}
-	if len(x.order) > 0 {
-		h := x.out[x.order[0]]
-		q, r := float64(h.attacks.k)/float64(max(h.attacks.n, 1)), float64(h.first.k)/float64(max(h.first.n, 1))
-		p.say("\nWhat that means depends on how rare attacks are. By the rates of the first row, a warning about a first contact with a link is about an attack once in %s warnings if", count(int(once(q, r, 1e-3))))
-		p.say("one such contact in a thousand is an attack, once in %s if one in a hundred thousand, and once in %s if one in ten million.\n", count(int(once(q, r, 1e-5))), count(int(once(q, r, 1e-7))))
-	}
+	p.say("")
 	p.say("By operator, names that are warned of in every message, first form above:\n")
 	p.head("operator", "names")
 	if len(x.order) > 0 {
@@ -387,14 +382,12 @@ func (x *later) write(p *page) {
 	}
 	if len(x.order) > 0 {
 		h := x.out[x.order[0]]
-		var never []string
-		for _, v := range sorted(h.ever) {
-			if !h.ever[v] {
-				never = append(never, shown(v))
-			}
+		var missed []string
+		for _, v := range byCount(h.missed) {
+			missed = append(missed, fmt.Sprintf("%s %d", shown(v), h.missed[v]))
 		}
-		p.say("\nNames that were never warned of in that form (%s of %s), one by one: %s.", count(len(never)), count(len(h.ever)), cmp.Or(strings.Join(never, ", "), "none"))
-		p.say("The overlay's attacker writes to 25 people over days; after a week his account is no longer young, and nothing but the path speaks against him.")
+		p.say("\nEvery miss in that form, by name, with the number of seeds (of %d) under which it was not warned of: %s.\n", h.runs, cmp.Or(strings.Join(missed, ", "), "none"))
+		p.say("The overlay's attacker writes to 25 people. Over a slow conversation that takes long: after a week his account is no longer young, and only the path speaks against him.")
 	}
 	p.say("\n**The same names by other senders.** In the overlay each attacker is as the rules expect him: an account made for the attack, a link with a path made for one person.")
 	p.say("So the table above says how rules answer to that attacker, not how many attacks there are like it. Here the names, one for each domain, are sent in other ways:\n")
@@ -413,13 +406,22 @@ func once(recall, wrong, prior float64) float64 {
 	return math.Ceil((recall*prior + wrong*(1-prior)) / (recall * prior))
 }
 
-func ratio(h *heldOut) string {
-	if h.attacks.n == 0 || h.first.n == 0 || h.attacks.k == 0 {
-		return "–"
+// attackRate is the share of attacks that were warned of, with an interval over attackers.
+func (h *heldOut) attackRate() string {
+	who := sorted(h.attacker)
+	r := rand.New(rand.NewPCG(11, 0xb007))
+	drawn := make([]float64, 2000)
+	for i := range drawn {
+		var s share
+		for range who {
+			a := h.attacker[who[r.IntN(len(who))]]
+			s.k, s.n = s.k+a.k, s.n+a.n
+		}
+		drawn[i] = 100 * float64(s.k) / float64(max(s.n, 1))
 	}
-	a := float64(h.attacks.k) / float64(h.attacks.n)
-	lo, hi := h.first.wilson()
-	return fmt.Sprintf("%.1f (%.1f to %.1f)", a*float64(h.first.n)/float64(max(h.first.k, 1)), a/hi, a/lo)
+	slices.Sort(drawn)
+	return fmt.Sprintf("%s of %s, %.1f %% (%.1f to %.1f; %d attackers)", count(h.attacks.k), count(h.attacks.n),
+		100*float64(h.attacks.k)/float64(max(h.attacks.n, 1)), drawn[50], drawn[1949], len(who))
 }
 
 // again is the result of part 6.
