@@ -352,7 +352,11 @@ func (s *Sequencer) Submit(ctx context.Context, arrivals []Arrival) []Outcome {
 	// Looked up here, by as many goroutines as there are callers, so that the one that orders only looks at what came since.
 	r.after = s.Last()
 	r.known = make([]bool, len(arrivals))
+	unknown := s.unknown(ctx, arrivals)
 	for i := range arrivals {
+		if unknown != nil && unknown[i] {
+			continue
+		}
 		r.known[i] = s.find(ctx, &arrivals[i].Event, &r.outcomes[i])
 		if r.known[i] {
 			r.left--
@@ -387,6 +391,24 @@ func (s *Sequencer) send(ctx context.Context, r *request) []Outcome {
 		// The outcomes still belong to the sequencer: the event may yet be kept, and asking again with the same id tells.
 		return all(len(r.arrivals), fmt.Errorf("sequence: not waited for: %w: %w", context.Cause(ctx), vedette.ErrUnavailable))
 	}
+}
+
+// screener is a journal that tells of many events at once which it surely does not know, for less than a look-up for each.
+type screener interface {
+	Unknown(ctx context.Context, events []*vedette.Event) []bool
+}
+
+// unknown returns which arrivals need no look-up, or nil.
+func (s *Sequencer) unknown(ctx context.Context, arrivals []Arrival) []bool {
+	j, ok := s.deps.Journal.(screener)
+	if !ok || len(arrivals) < 8 {
+		return nil
+	}
+	events := make([]*vedette.Event, len(arrivals))
+	for i := range arrivals {
+		events[i] = &arrivals[i].Event
+	}
+	return j.Unknown(ctx, events)
 }
 
 // find answers a known event from the journal. It reports whether the outcome is settled.

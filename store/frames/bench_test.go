@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,21 @@ func BenchmarkFind(b *testing.B) {
 				b.Fatal("found")
 			}
 		}
+	})
+	b.Run("unknown of 1024 at once", func(b *testing.B) {
+		b.ReportAllocs()
+		events := make([]*vedette.Event, 1024)
+		i := 0
+		for b.Loop() {
+			for k := range events {
+				i++
+				events[k] = &vedette.Event{Tenant: "north", ID: vedette.EventID{byte(i), byte(i >> 8), byte(i >> 16)}, Seen: journaltest.Start.Add(time.Hour)}
+			}
+			if !slices.Contains(j.Unknown(b.Context(), events), true) {
+				b.Fatal("all may be known")
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1024, "ns/id")
 	})
 	b.Run("known", func(b *testing.B) {
 		b.ReportAllocs()

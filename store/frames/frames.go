@@ -628,6 +628,38 @@ func (j *Journal) Find(ctx context.Context, tenant vedette.Tenant, id vedette.Ev
 	return found, nil
 }
 
+// Unknown tells of each event whether the journal surely keeps none with its id from the 24 hours before it was seen: one look over the index
+// for all of them, where Find takes one for each. False says nothing; Find tells then. Ids in the order of the index are the quickest.
+func (j *Journal) Unknown(ctx context.Context, events []*vedette.Event) []bool {
+	unknown := make([]bool, len(events))
+	if ctx.Err() != nil || j.closed.Load() {
+		return unknown
+	}
+	span := j.span.Load()
+	err := j.reading(func(db *pebble.DB) error {
+		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{idKey}, UpperBound: []byte{idKey + 1}, UseL6Filters: true})
+		if err != nil {
+			return err
+		}
+		for i, ev := range events {
+			if ev.Seen.IsZero() || len(ev.Tenant) > 40 {
+				continue
+			}
+			newest, oldest := journal.Days(ev.Seen)
+			_, ok, err := find(it, ev.Tenant, ev.ID, min(newest, span.newest), max(oldest, span.oldest), false)
+			if err != nil {
+				return errors.Join(err, it.Close())
+			}
+			unknown[i] = !ok
+		}
+		return it.Close()
+	})
+	if err != nil {
+		clear(unknown)
+	}
+	return unknown
+}
+
 // find looks an id up from the newest day to the oldest; with all, in every day that there is.
 func find(it *pebble.Iterator, tenant vedette.Tenant, id vedette.EventID, newest, oldest int32, all bool) (journal.Position, bool, error) {
 	key := make([]byte, 0, 64)
