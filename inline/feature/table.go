@@ -144,18 +144,18 @@ func (t *table[V]) sweep(segment int, before uint32) {
 	}
 }
 
-// wipe empties a segment.
+// wipe empties a segment. What holds no key is clear already and is not touched: at the start that is all of it.
 func (t *table[V]) wipe(segment int) {
 	b := segment * int(t.buckets)
 	for i := b; i < b+int(t.buckets); i++ {
 		for w := range ways {
 			if t.lines[i].tag[w] != 0 {
+				t.lines[i].tag[w], t.lines[i].last[w] = 0, 0
+				t.slots[i*ways+w] = slot[V]{}
 				t.held.Add(-1)
 			}
 		}
-		t.lines[i] = line{}
 	}
-	clear(t.slots[b*ways : (b+int(t.buckets))*ways])
 	t.lost.Add(-int64(t.evicted[segment]))
 	t.evicted[segment] = 0
 }
