@@ -157,6 +157,19 @@ func evaluate(bin, corpora, command, out string, quick bool) (err error) {
 	return os.WriteFile(out, []byte(p.String()), 0o644)
 }
 
+// changed names the last commit that changed a path, or the first.
+func changed(path string, first bool) string {
+	out, err := exec.Command("git", "log", "--format=`%h` (%ad)", "--date=format:%Y-%m-%d %H:%M", "--", path).Output()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if err != nil || lines[0] == "" {
+		return "an unknown commit"
+	}
+	if first {
+		return lines[len(lines)-1]
+	}
+	return lines[0]
+}
+
 // uncovered is what stands in running text alone, is no legitimate site by the table's word, and is covered by nothing that was taken.
 func uncovered(ls []listed, lists *baselines) (out []listed) {
 	for _, l := range ls {
@@ -253,7 +266,7 @@ func summary(p *page, k *known, x *benign, ph *phish, la *later, ag *again, n in
 	p.row("Links of commodity phishing that a spyware list claims", share{claims(ph), ph.all}.String(), "4")
 	for _, name := range la.order {
 		if h := la.out[name]; !strings.Contains(name, "clients tell") {
-			p.row("Hosts that no list knows, sent by the overlay's attacker, "+name+": warned of", h.attackRate()+"; harmless first contacts "+h.first.percent(), "5")
+			p.row("Hosts that no list knows, first contacts by the overlay's attacker, "+name+": warned of", h.attackRate()+"; harmless first contacts "+h.first.percent(), "5")
 		}
 	}
 	p.row("Hosts that no list knows, front page, first contact by a year-old account: warned of", la.sent[1].x.warned.String(), "5")

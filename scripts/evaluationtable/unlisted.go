@@ -157,7 +157,9 @@ type later struct {
 
 type heldOut struct {
 	runs     int
-	attacks  share
+	attacks  share             // first contacts alone
+	again    share             // later links of an attacker to the same person
+	aged     share             // of the missed attacks: by accounts that were older than a week by then
 	attacker map[string]*share // by sender and seed: what one sender meets hangs together
 	missed   map[string]int    // runs in which a name was not warned of
 	names    map[string]bool   // warned of in every message
@@ -267,6 +269,8 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 						switch {
 						case attack && len(s.lists) > 0:
 							h.learned++
+						case attack && !e.first: // an attacker meets some people twice; harmless first contacts are no measure for that
+							h.again.add(warned)
 						case attack:
 							h.attacks.add(warned)
 							every(h.names, t.Value, warned)
@@ -277,6 +281,7 @@ func (b *bench) later(header []string, rows []listed, seeds []int) (*later, erro
 							h.attacker[who].add(warned)
 							if !warned {
 								h.missed[t.Value]++
+								h.aged.add(e.age >= 7*24*time.Hour)
 							}
 							h.operator[t.Value] = t.Operator
 							if warned {
@@ -347,21 +352,27 @@ func (x *later) write(p *page) {
 	p.say("## 5. Hosts that no list knows: what rules see\n")
 	p.say("**Asked.** Only the %s indicators of files dated before 2021 are imported (undated files are left out). The %s names that were published from 2021 on, of operators", count(x.early), count(x.held))
 	p.say("old and new, are laid over conversations, spelled plainly (%d more are left out since an early list covers them). What do rules warn of, against how many", len(x.known))
-	p.say("harmless first contacts? The rules were written before this was first measured, and were not changed after. Rules warn at most: nothing here is stopped.")
+	p.say("harmless first contacts? Rules warn at most: nothing here is stopped. The files of rules last changed in %s, this", changed("inline/decision/rules", false))
+	p.say("evaluation was first committed in %s.", changed("scripts/evaluation.sh", true))
 	p.say("\"People there before\" has no honest newcomer, \"everybody new\" nothing else at first: a platform lies between, and the column of young accounts says what its newcomers pay.")
 	p.say("What one attacker meets hangs together (his account ages), so the interval of attacks comes from drawing attackers again, 2,000 times (bootstrap, constant seed). A name")
 	p.say("is \"always\" warned of if it was so under all seeds. Harmless messages are the same under every seed and counted once; the column of people is their honest unit.\n")
-	p.head("conversation and form", "seeds", "attacks warned of", "names always warned of", "harmless first contacts warned of", "of those by accounts younger than a week", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "warnings for one true one, were 1 first contact with a link in 1,000 an attack", "in 100,000")
+	p.head("conversation and form", "seeds", "attacks that are first contacts: warned of", "names always warned of", "attackers' later links to the same person", "harmless first contacts warned of", "of those by accounts younger than a week", "people who wrote a first contact with a link: warned of at least once", "other harmless links warned of", "warnings for one true one, were 1 first contact with a link in 1,000 an attack", "in 100,000")
 	for _, name := range x.order {
 		h := x.out[name]
 		q, r := float64(h.attacks.k)/float64(max(h.attacks.n, 1)), float64(h.first.k)/float64(max(h.first.n, 1))
-		p.row(name, fmt.Sprint(h.runs), h.attackRate(), always(h.names).String(), h.first.String(), h.young.String(), always(h.senders).String(), h.other.String(),
+		p.row(name, fmt.Sprint(h.runs), h.attackRate(), always(h.names).String(), h.again.percent(), h.first.String(), h.young.String(), always(h.senders).String(), h.other.String(),
 			count(int(once(q, r, 1e-3))), count(int(once(q, r, 1e-5))))
 	}
 	p.say("\nBy rule:\n")
 	for _, name := range x.order {
 		h := x.out[name]
 		p.say("- %s: attacks %s; harmless first contacts %s", name, tally(h.by), tally(h.firstBy))
+	}
+	for _, name := range x.order {
+		if h := x.out[name]; h.aged.n > 0 {
+			p.say("- of the missed first contacts, %s: %s came from accounts that were older than a week by then", name, h.aged)
+		}
 	}
 	p.say("")
 	p.say("By operator, names that are warned of in every message, first form above:\n")
@@ -387,7 +398,6 @@ func (x *later) write(p *page) {
 			missed = append(missed, fmt.Sprintf("%s %d", shown(v), h.missed[v]))
 		}
 		p.say("\nEvery miss in that form, by name, with the number of seeds (of %d) under which it was not warned of: %s.\n", h.runs, cmp.Or(strings.Join(missed, ", "), "none"))
-		p.say("The overlay's attacker writes to 25 people. Over a slow conversation that takes long: after a week his account is no longer young, and only the path speaks against him.")
 	}
 	p.say("\n**The same names by other senders.** In the overlay each attacker is as the rules expect him: an account made for the attack, a link with a path made for one person.")
 	p.say("So the table above says how rules answer to that attacker, not how many attacks there are like it. Here the names, one for each domain, are sent in other ways:\n")
