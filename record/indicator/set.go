@@ -313,6 +313,8 @@ func (b *builder) token(scope Scope, value, host, reg string, ord uint32) {
 	var names [4]string
 	kind, n, whole := vedette.TokenNone, 0, true
 	put := func(k vedette.TokenKind, s ...string) { kind = k; n = copy(names[:], s) }
+	// What was listed as www.www.x stands here as www.x, and covers what it was listed as alone: a link to www.x is one to x.
+	doubled := stripWWW(host) != host
 	switch scope {
 	case ScopeHost:
 		if _, ok := address(host); ok {
@@ -322,6 +324,8 @@ func (b *builder) token(scope Scope, value, host, reg string, ord uint32) {
 		case len(host) != len(value): // a port
 		case reg == "":
 			put(vedette.TokenHost, host)
+		case doubled:
+			put(vedette.TokenHost, "www."+host)
 		default:
 			put(vedette.TokenHost, host, "www."+host)
 		}
@@ -338,7 +342,10 @@ func (b *builder) token(scope Scope, value, host, reg string, ord uint32) {
 		}
 	case ScopeURL:
 		put(vedette.TokenURL, "https://"+value, "http://"+value)
-		if reg != "" {
+		switch {
+		case doubled:
+			put(vedette.TokenURL, "https://www."+value, "http://www."+value)
+		case reg != "":
 			put(vedette.TokenURL, "https://"+value, "http://"+value, "https://www."+value, "http://www."+value)
 		}
 		whole = false // other schemes and ports
