@@ -418,14 +418,20 @@ func (k *known) write(p *page, why, whyGuarded func(value string) string, unread
 func (k *known) sameSeeds() string {
 	var not []string
 	for _, name := range k.order {
-		if len(k.out[name].seeds) > 1 {
-			not = append(not, strings.ReplaceAll(name, " | ", ": "))
+		var warned, stopped []int
+		for s := range k.out[name].seeds {
+			warned, stopped = append(warned, s.k), append(stopped, s.n)
+		}
+		if len(warned) > 1 {
+			not = append(not, fmt.Sprintf("%s: %d to %d warned of, %d to %d stopped", strings.ReplaceAll(name, " | ", ", "),
+				slices.Min(warned), slices.Max(warned), slices.Min(stopped), slices.Max(stopped)))
 		}
 	}
 	if len(not) == 0 {
 		return "under the others as many were warned of and stopped"
 	}
-	return "the numbers differ by seed in " + strings.Join(not, "; ")
+	return "the verdicts differ a little by seed, since memory estimates how many people sent a domain (sketches) and the error depends on how accounts are numbered (" +
+		strings.Join(not, "; ") + ")"
 }
 
 func writeMisses(p *page, title string, m map[string]*miss, why func(string) string) {
