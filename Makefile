@@ -34,7 +34,7 @@ generate: ## make generated files anew
 	$(GO) test -run TestThePageOfRoomsIsTrue . -update
 
 bench: build ## measure, and write docs/benchmarks.md
-	@GO="$(GO)" bash scripts/bench.sh docs/benchmarks.md
+	@CORPORA="$(CORPORA)" GO="$(GO)" bash scripts/bench.sh docs/benchmarks.md
 
 evaluation: build ## judge overlays of real timing, real links and real spyware hosts, and write docs/evaluation.md
 	@CORPORA="$(CORPORA)" GO="$(GO)" bash scripts/evaluation.sh docs/evaluation.md
