@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -74,5 +73,3 @@ func putNow(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(strings.ReplaceAll(b, "$NOW", ts.Getenv("NOW"))), 0o600))
 	}
 }
-
-var _ = fmt.Sprint
