@@ -71,6 +71,8 @@ type Ask struct {
 	Tenant  vedette.Tenant
 	Case    string    // the case's name, 1 to 100 bytes; never a person on the platform
 	Until   time.Time // at most MaxPermit from now; whole seconds
+	// About narrows the permit to one thing: the digest of a hunt's question, of an id to erase. Zero: whatever the purpose allows in the case.
+	About vedette.Digest
 }
 
 // Act is what people approve for the permit.
@@ -84,9 +86,13 @@ func (a Ask) Act() (Act, error) {
 	if strings.TrimSpace(a.Case) == "" || len(a.Case) > 100 {
 		return Act{}, fmt.Errorf("authority: permit: a case of 1 to 100 bytes: %w", vedette.ErrInvalid)
 	}
-	return NewAct(map[string]any{
+	act := map[string]any{
 		"act": "permit", "purpose": a.Purpose, "tenant": a.Tenant, "case": a.Case, "until": a.Until.UTC().Format(time.RFC3339),
-	})
+	}
+	if !a.About.IsZero() {
+		act["about"] = a.About
+	}
+	return NewAct(act)
 }
 
 // Permit lets its holder do one kind of thing in one case, for a while. Register.Permit alone makes one; the zero Permit is refused.
@@ -98,6 +104,7 @@ type Permit struct {
 	people  []PersonID
 	expires time.Time
 	act     vedette.Digest
+	about   vedette.Digest
 }
 
 // Permit gives a permit: on one person's approval to notify, protect or appeal, on two people's to erase or file. That it was asked is kept
@@ -121,7 +128,7 @@ func (r *Register) Permit(ctx context.Context, ask Ask, approvals [][]byte, at t
 	if err := r.record(ctx, a, err); err != nil {
 		return Permit{}, err
 	}
-	return Permit{purpose: ask.Purpose, tenant: ask.Tenant, matter: ask.Case, people: a.People, expires: until, act: act.Digest()}, nil
+	return Permit{purpose: ask.Purpose, tenant: ask.Tenant, matter: ask.Case, people: a.People, expires: until, act: act.Digest(), about: ask.About}, nil
 }
 
 // Check says why the permit does not allow a purpose at a time. Its error is ErrNoPermit.
@@ -159,6 +166,17 @@ func (p Permit) Expires() time.Time { return p.expires }
 
 // Act returns the digest of what was approved.
 func (p Permit) Act() vedette.Digest { return p.act }
+
+// About returns what alone the permit is about, or zero when it holds for whatever its purpose allows in the case.
+func (p Permit) About() vedette.Digest { return p.about }
+
+// TwoPeople says why the permit does not carry the word of two people. Its error is ErrUnapproved.
+func (p Permit) TwoPeople() error {
+	if len(p.people) < 2 {
+		return fmt.Errorf("%w: the permit carries the word of %d of 2 people", ErrUnapproved, len(p.people))
+	}
+	return nil
+}
 
 // Asked begins the record of a use of the permit.
 func (p Permit) Asked(what string, t vedette.Tenant, at time.Time) Asked {
