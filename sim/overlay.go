@@ -61,6 +61,13 @@ type OverlayOptions struct {
 	// Aged registers the people of the conversations 30 to 400 days before the first message, as on a platform that has been there for
 	// a while. Default: where they first appear, so that everybody is young. Attackers' accounts are always made for it.
 	Aged bool
+	// Campaigns is how many campaigns are laid over the conversations, of the kinds named in turn (default: all CampaignKinds), each against
+	// five to eight people; then Hosts gives their hosts (none: made-up names), and nothing else is injected.
+	Campaigns     int
+	CampaignKinds []string
+	// Facts gets made-up facts about the campaigns' hosts, their harmless neighbours, and many other names (docs/formats/enrichment.md). Whatever
+	// it says of a name is invented, also where the name is real. nil: nothing is written.
+	Facts io.Writer
 	// Messages is how many messages of the conversations are used at most. Default 0: all.
 	Messages int
 }
@@ -76,6 +83,7 @@ type OverlayReport struct {
 	Targets    int            `json:"targets"`    // bad names used
 	Injected   int            `json:"injected"`
 	ByVariant  map[string]int `json:"by_variant"`
+	Campaigns  int            `json:"campaigns,omitzero"`
 	LeftOut    map[string]int `json:"left_out"` // entries of the list, by reason
 	First      time.Time      `json:"first"`
 	Last       time.Time      `json:"last"`
@@ -88,7 +96,7 @@ func (o *OverlayOptions) Validate() error {
 		return fmt.Errorf("sim: overlay: at least one conversation is needed: %w", vedette.ErrInvalid)
 	case !o.Start.IsZero() && !o.End.IsZero():
 		return fmt.Errorf("sim: overlay: start and end are both set: %w", vedette.ErrInvalid)
-	case o.LinkEvery < 0 || o.Each < 0 || o.Messages < 0:
+	case o.LinkEvery < 0 || o.Each < 0 || o.Messages < 0 || o.Campaigns < 0:
 		return fmt.Errorf("sim: overlay: a count is negative: %w", vedette.ErrInvalid)
 	case o.AllLinks && len(o.Links) == 0:
 		return fmt.Errorf("sim: overlay: all links, but no file of links: %w", vedette.ErrInvalid)
@@ -103,9 +111,12 @@ func Overlay(ctx context.Context, w, truth io.Writer, o OverlayOptions) (Overlay
 	if err := o.Validate(); err != nil {
 		return rep, err
 	}
-	plan, err := o.injections(&rep)
-	if err != nil {
-		return rep, err
+	var plan []injection
+	var err error
+	if o.Campaigns == 0 {
+		if plan, err = o.injections(&rep); err != nil {
+			return rep, err
+		}
 	}
 	accounts, groups := &people{number: map[string]int32{}}, &people{number: map[string]int32{}}
 	talk, err := o.talk(accounts, groups)
@@ -136,6 +147,11 @@ func Overlay(ctx context.Context, w, truth io.Writer, o OverlayOptions) (Overlay
 			return rep, err
 		}
 	}
+	acts, err := o.campaigns(talk, accounts.next, &rep)
+	if err != nil {
+		return rep, err
+	}
+	p.next += acts.accounts
 	done := 0
 	for i, s := range talk {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -143,6 +159,9 @@ func Overlay(ctx context.Context, w, truth io.Writer, o OverlayOptions) (Overlay
 		}
 		rep.Last = time.UnixMilli(s.at).UTC()
 		if err := p.say(s); err != nil {
+			return rep, err
+		}
+		if err := acts.play(p, i, s); err != nil {
 			return rep, err
 		}
 		// The k-th injection follows message (k+1/2)·messages/injections, so that they are spread evenly and anyone can say where.

@@ -303,7 +303,7 @@ func TestStory(t *testing.T) {
 			}
 		}
 	}
-	if n < 1500 || n > 3000 || told < 12 || want[vedette.Block] != 8 || want[vedette.Warn] != 3 {
+	if n < 1500 || n > 3000 || told < 12 || want[vedette.Block] != 8 || want[vedette.Warn] != 4 || want[vedette.Allow] != 2 {
 		t.Errorf("%d scenes, %d told, wanted verdicts %v", n, told, want)
 	}
 	if last.After(start.Add(72 * time.Hour)) {

@@ -16,6 +16,12 @@ import (
 // StoryPublisher is who published the story's list of known hosts.
 const StoryPublisher = "Harbour Digital Safety Lab"
 
+// The two people of the story who are reached and tell nobody.
+const (
+	storyQuietFirst  = 25
+	storyQuietSecond = 41
+)
+
 // storyHosts is what the made-up lab published. All names are made up and can never be registered.
 var storyHosts = []string{
 	"parcel-desk.example", "court-notice.example", "harbour-permits.example", "quay-mail.example", "visa-desk.example",
@@ -25,7 +31,7 @@ var storyHosts = []string{
 
 const (
 	storyUnlisted  = "tide-notice.example"   // the operator's, and on no list
-	storyTrial     = "bell-notice.example"   // the operator's too, tried and never used
+	storyTrial     = "bell-notice.example"   // the operator's too, first tried, later sent to two people
 	storyLookAlike = "parcel-desks.example"  // an honest shop with an unlucky name
 	storyPlatform  = "harbour.example"       // the made-up platform
 	storyOperator  = "unnamed operator HB-1" // as the lab calls it
@@ -65,6 +71,41 @@ func StoryBundle() []byte {
 		panic("sim: the story's bundle has no JSON: " + err.Error()) // constant data
 	}
 	return append(b, '\n')
+}
+
+// StoryFacts returns what feeds are made to say about the names of the story: the operator's last two hosts were registered within the hour,
+// on a small name server, and their names end alike; so do those of an honest office, registered long before. docs/formats/enrichment.md.
+func StoryFacts() []byte {
+	var b bytes.Buffer
+	b.WriteString("host,kind,value,first,last,source\n")
+	fact := func(host, kind, value string, day time.Time) {
+		fmt.Fprintf(&b, "%s,%s,%s,%s,%s,harbour-feed\n", host, kind, value, day.Format(time.RFC3339), day.Add(20*24*time.Hour).Format(time.RFC3339))
+	}
+	born := time.Date(2026, 2, 11, 9, 12, 0, 0, time.UTC)
+	for i, h := range []string{storyUnlisted, storyTrial, "lamp-notice.example"} {
+		day := born.Add(time.Duration(i*19) * time.Minute)
+		fact(h, "registered", day.Format(time.RFC3339), day)
+		fact(h, "registrar", "Registrar Nine", day)
+		fact(h, "ns", "ns1.cove-dns.example", day)
+		fact(h, "issuer", "Made-up CA 2", day.Add(90*time.Minute))
+		fact(h, "address", fmt.Sprintf("198.51.100.%d", 20+i), day)
+	}
+	long := time.Date(2019, 5, 6, 10, 0, 0, 0, time.UTC)
+	for i, h := range append([]string{"town-notice.example", storyLookAlike}, storySites...) {
+		day := long.Add(time.Duration(i*977) * time.Hour)
+		fact(h, "registered", day.Format(time.RFC3339), day)
+		fact(h, "registrar", "Registrar Two", day)
+		fact(h, "ns", "ns1.mass-dns.example", day)
+		fact(h, "address", fmt.Sprintf("192.0.2.%d", 100+i), day)
+	}
+	for i := range 400 {
+		day := long.Add(time.Duration(i*131) * time.Hour)
+		h := syllables[i%20] + syllables[i/20%20] + syllables[(i*7+3)%20] + "-" + syllables[(i*3+1)%20] + syllables[(i*11)%20] + ".example"
+		fact(h, "registered", day.Format(time.RFC3339), day)
+		fact(h, "registrar", fmt.Sprintf("Registrar %d", i%7), day)
+		fact(h, "ns", "ns1.mass-dns.example", day)
+	}
+	return b.Bytes()
 }
 
 // Scene is one step of the story.
@@ -288,6 +329,27 @@ func (h *harbour) attack() {
 		})
 		at = at.Add(time.Duration(17+h.rng.IntN(30)) * time.Minute)
 	}
+	// The host that was only tried before, from another account: nobody reports it.
+	const quiet = "@desk-4:harbour.example"
+	h.add(at, "account.registered", quiet, "A new account, from the network of the first four.", nil, func(l *line) {
+		l.text("device", "bench-0").text("build", "Skiff 4/os-11").raw("network", operatorNetwork(0)).
+			raw("number", `{"e164":"+447700900138","carrier":"voip"}`).text("attestation", "basic").truth("returned", true)
+	})
+	for i, who := range []int{storyQuietFirst, storyQuietSecond} {
+		at = at.Add(time.Duration(9+h.rng.IntN(20)) * time.Minute)
+		// The rules ask how many people have sent a domain. The rehearsal and the first message made it two, so the second passes: the gate's
+		// honest miss, which is there for the hunt to find.
+		say, want := "It writes to two people who tell nobody: the host of the rehearsal that nobody has listed.", vedette.Warn
+		if i > 0 {
+			say, want = "To the second it passes: two senders make a host look shared.", vedette.Allow
+		}
+		h.add(at, "link.sent", quiet, say, &Truth{
+			Injected: true, Host: storyTrial, Operator: storyOperator, Variant: "plain", Want: want,
+		}, func(l *line) {
+			l.toAccount(person(who)).links("https://"+storyTrial+"/n/"+oneTime(h.rng)).truth("stranger", true)
+		})
+	}
+	at = at.Add(time.Duration(20+h.rng.IntN(20)) * time.Minute)
 	// The link that no list knows, from an account made for it: three strangers in an hour.
 	const fresh = "@desk-7:harbour.example"
 	h.add(at, "account.registered", fresh, "One more new account, from the same network.", nil, func(l *line) {

@@ -18,8 +18,11 @@ type Truth struct {
 	Value    string          `json:"value,omitempty"` // the indicator as listed; absent where no list knows the link
 	Type     string          `json:"type,omitempty"`  // domain or url
 	Operator string          `json:"operator,omitempty"`
-	Variant  string          `json:"variant,omitempty"` // how the link was spelled
-	Want     vedette.Verdict `json:"want"`              // the weakest verdict that is right; for an honest event: the strongest
+	Variant  string          `json:"variant,omitempty"`  // how the link was spelled
+	Want     vedette.Verdict `json:"want"`               // the weakest verdict that is right; for an honest event: the strongest
+	Campaign string          `json:"campaign,omitempty"` // the campaign that it belongs to
+	Role     string          `json:"role,omitempty"`     // its part in the campaign: rehearsal, target, report, return, neighbour
+	Kind     string          `json:"kind,omitempty"`     // the campaign's kind
 }
 
 // ReadTruth reads a truth file whole, by event id. Its error wraps vedette.ErrInvalid and names the line.

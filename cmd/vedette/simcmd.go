@@ -19,7 +19,7 @@ func (g *global) sim() *cobra.Command {
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var o sim.OverlayOptions
-	var start, end, out, truth string
+	var start, end, out, truth, facts string
 	overlay := &cobra.Command{
 		Use:   "overlay --conversation FILE --hosts FILE --out FILE --truth FILE",
 		Short: "Lay known bad hosts and harmless links over real conversations",
@@ -53,11 +53,23 @@ gives the same bytes.`,
 			}
 			defer func() { _ = ft.Close() }()
 			wo, wt := bufio.NewWriterSize(fo, 1<<20), bufio.NewWriter(ft)
+			var ff *os.File
+			if facts != "" {
+				if ff, err = os.Create(facts); err != nil {
+					return fmt.Errorf("%w: %w", err, vedette.ErrInvalid)
+				}
+				defer func() { _ = ff.Close() }()
+				o.Facts = ff
+			}
 			rep, err := sim.Overlay(cmd.Context(), wo, wt, o)
 			if err != nil {
 				return err
 			}
-			for _, f := range []func() error{wo.Flush, wt.Flush, fo.Close, ft.Close} {
+			ends := []func() error{wo.Flush, wt.Flush, fo.Close, ft.Close}
+			if ff != nil {
+				ends = append(ends, ff.Close)
+			}
+			for _, f := range ends {
 				if err := f(); err != nil {
 					return err
 				}
@@ -83,6 +95,9 @@ gives the same bytes.`,
 	f.StringArrayVar(&o.Variants, "variant", nil, "spellings to use (default: all)")
 	f.StringArrayVar(&o.Operators, "operator", nil, "only bad names of these operators")
 	f.BoolVar(&o.Aged, "aged", false, "people have been on the platform for longer than the stream lasts")
+	f.IntVar(&o.Campaigns, "campaigns", 0, "lay this many campaigns over the conversations instead of single links")
+	f.StringArrayVar(&o.CampaignKinds, "campaign-kind", nil, "kinds of campaigns, in turn: one-time, family, infra, shared, cell (default: all)")
+	f.StringVar(&facts, "facts", "", "file for made-up facts about the campaigns' hosts and many others")
 	f.BoolVar(&o.URLs, "urls", false, "inject listed URLs too")
 	f.BoolVar(&o.Popular, "popular", false, "inject also what the list marks as popular")
 	f.IntVar(&o.Messages, "messages", 0, "messages to use at most (default: all)")
