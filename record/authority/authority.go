@@ -262,11 +262,16 @@ func (r *Register) TwoPeople(ctx context.Context, act []byte, approvals [][]byte
 
 // Approved is TwoPeople for an act already read; it returns who approved, in order of enrolment.
 func (r *Register) Approved(ctx context.Context, act Act, approvals [][]byte, at time.Time) ([]PersonID, error) {
+	return r.ApprovedBy(ctx, act, approvals, at, 2)
+}
+
+// ApprovedBy is Approved for as many people as an act needs, at least one. The room where the act happens says how many; no caller lowers it.
+func (r *Register) ApprovedBy(ctx context.Context, act Act, approvals [][]byte, at time.Time, need int) ([]PersonID, error) {
 	ps, err := r.People(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return judge(ps, act, approvals, at, 2)
+	return judge(ps, act, approvals, at, max(need, 1))
 }
 
 // judge returns the people whose approvals count, at least need of them, in order of enrolment.

@@ -685,3 +685,21 @@ func TestScopes(t *testing.T) {
 		}
 	}
 }
+
+func TestApprovedByAsManyAsAnActNeeds(t *testing.T) {
+	h := newHouse(t)
+	a := act(t, map[string]any{"act": "case.confirm", "case": "case_1"})
+	one := h.sign(t, a, start, "ana")
+	for _, tt := range []struct {
+		need int
+		ok   bool
+	}{{-1, true}, {0, true}, {1, true}, {2, false}} {
+		by, err := h.ApprovedBy(t.Context(), a, one, start, tt.need)
+		if ok := err == nil && len(by) == 1 && by[0] == "ana"; ok != tt.ok {
+			t.Errorf("ApprovedBy one, %d needed = %v, %v", tt.need, by, err)
+		}
+	}
+	if by, err := h.ApprovedBy(t.Context(), a, nil, start, 0); !errors.Is(err, authority.ErrUnapproved) {
+		t.Errorf("ApprovedBy nobody, none needed = %v, %v, want unapproved", by, err)
+	}
+}
