@@ -331,8 +331,10 @@ func (b *Book) Shareable(ctx context.Context, id ID) (Shared, error) {
 	}
 	switch k.About.Kind {
 	case vedette.TokenURL: // names one person, perhaps
-	case vedette.TokenTenant: // the host is everybody's
-		out.Links = append(out.Links, SharedLink{k.Display, out.Reports})
+	case vedette.TokenTenant: // the host is everybody's, and a document on it may have been made for one person: told when many had it
+		if out.Reports > 0 {
+			out.Links = append(out.Links, SharedLink{k.Display, out.Reports})
+		}
 	default:
 		for _, h := range hosts {
 			out.Links = append(out.Links, SharedLink{h.Display, many(h.Reports)})
