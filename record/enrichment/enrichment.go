@@ -43,11 +43,14 @@ type Facts interface {
 	Of(ctx context.Context, host string) ([]Fact, error)
 	// Sharing returns at most limit hosts that have a value, by name, and how many there are in all.
 	Sharing(ctx context.Context, k Kind, value string, limit int) (hosts []string, total int, err error)
-	// RegisteredBetween returns at most limit hosts with a registration in a span, by time and name.
+	// RegisteredBetween returns at most limit hosts with a registration in a span, its ends included, by time and name.
 	RegisteredBetween(ctx context.Context, from, to time.Time, limit int) (facts []Fact, total int, err error)
+	// IssuedBetween returns at most limit hosts with a certificate of an issuer whose not-before is in a span, its ends included, by time and name.
+	IssuedBetween(ctx context.Context, issuer string, from, to time.Time, limit int) (facts []Fact, total int, err error)
 	// Within returns at most limit hosts with an address in the same /24 or /48 as the address given, by name.
 	Within(ctx context.Context, address string, limit int) (facts []Fact, total int, err error)
-	// Containing returns at most limit known names that contain a part of a name as a label or as a piece of a label, by name.
+	// Containing returns at most limit known names that contain a part of a name as a label or as a piece of a label, by name. Labels of the
+	// public suffix do not count, nor does a part of fewer than MinPart bytes.
 	Containing(ctx context.Context, part string, limit int) (hosts []string, total int, err error)
 	// Names returns how many distinct hosts anything is known of.
 	Names(ctx context.Context) (int, error)
