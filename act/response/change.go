@@ -92,12 +92,19 @@ type Changed struct {
 	Generation vedette.GenerationID // that came of the cause
 	Cause      CauseKind
 	Recall     Recall
-	Until      time.Time // when this ends by itself; zero: it does not, or it was taken back
+	Until      time.Time // when the cause ends by itself; zero: it does not, or it was taken back
+	Later      []Step    // what will hold, unless told otherwise; none: Is holds without end
 
 	// Kept to know later what still holds, and told to nobody.
 	Of, Back        vedette.Digest  // what caused it; what it takes back
 	Asks, AsksWould vedette.Verdict // what the cause alone asks for: armed, and were all armed
 	Rested          bool            // the recorded verdict rested on what was taken back: Asks is what is left of it
+}
+
+// Step is a verdict that holds from a time on.
+type Step struct {
+	At time.Time       `json:"at"`
+	Is vedette.Verdict `json:"is"`
 }
 
 // bits is a weight on the wire: a decimal number of at most three places.
@@ -142,6 +149,11 @@ type reasonJSON struct {
 	Text    string          `json:"text"`
 }
 
+type stepJSON struct {
+	At string          `json:"at"`
+	Is vedette.Verdict `json:"is"`
+}
+
 type changedJSON struct {
 	Seq        uint64               `json:"seq"`
 	ID         ChangeID             `json:"id"`
@@ -155,6 +167,7 @@ type changedJSON struct {
 	Cause      CauseKind            `json:"cause"`
 	Recall     Recall               `json:"recall,omitempty"`
 	Until      string               `json:"until,omitempty"`
+	Later      []stepJSON           `json:"later,omitempty"`
 	Reasons    []reasonJSON         `json:"reasons"`
 	Generation vedette.GenerationID `json:"generation"`
 }
@@ -169,6 +182,9 @@ func (c Changed) MarshalJSON() ([]byte, error) {
 	}
 	if !c.Until.IsZero() {
 		w.Until = c.Until.UTC().Format(stamp)
+	}
+	for _, l := range c.Later {
+		w.Later = append(w.Later, stepJSON{l.At.UTC().Format(stamp), l.Is})
 	}
 	for i, r := range c.Reasons {
 		w.Reasons[i] = reasonJSON{r.Rule, r.Verdict, bits(r.Weight), r.Link, r.Armed, r.Text}
@@ -192,22 +208,38 @@ func (c *Changed) UnmarshalJSON(b []byte) error {
 	default:
 		return fmt.Errorf("response: change: recall %.20q: interstitial or redact-for-good: %w", w.Recall, vedette.ErrInvalid)
 	}
-	at, err := time.Parse(stamp, w.At)
+	at, err := parseStamp("at", w.At)
 	if err != nil {
-		return fmt.Errorf("response: change: at %.40q: a time in UTC with milliseconds: %w", w.At, vedette.ErrInvalid)
+		return err
 	}
 	var until time.Time
 	if w.Until != "" {
-		if until, err = time.Parse(stamp, w.Until); err != nil {
-			return fmt.Errorf("response: change: until %.40q: a time in UTC with milliseconds: %w", w.Until, vedette.ErrInvalid)
+		if until, err = parseStamp("until", w.Until); err != nil {
+			return err
 		}
+	}
+	var later []Step
+	for _, l := range w.Later {
+		t, err := parseStamp("later.at", l.At)
+		if err != nil {
+			return err
+		}
+		later = append(later, Step{t, l.Is})
 	}
 	*c = Changed{
 		Seq: w.Seq, ID: w.ID, Event: w.Event, Tenant: w.Tenant, At: at, Was: w.Was, Is: w.Is, Would: w.Would, Cause: w.Cause,
-		Recall: w.Recall, Until: until, Generation: w.Generation,
+		Recall: w.Recall, Until: until, Later: later, Generation: w.Generation,
 	}
 	for _, r := range w.Reasons {
 		c.Reasons = append(c.Reasons, vedette.Reason{Rule: r.Rule, Verdict: r.Verdict, Weight: vedette.MilliBits(r.Bits), Link: r.Link, Armed: r.Armed, Text: r.Text})
 	}
 	return nil
+}
+
+func parseStamp(name, s string) (time.Time, error) {
+	t, err := time.Parse(stamp, s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("response: change: %s %.40q: a time in UTC with milliseconds: %w", name, s, vedette.ErrInvalid)
+	}
+	return t, nil
 }

@@ -136,7 +136,7 @@ func (m *Memory) desk(s Subscriber) (*box, *desktop) {
 
 func (c *Changed) clone() Changed {
 	d := *c
-	d.Reasons = slices.Clone(c.Reasons)
+	d.Reasons, d.Later = slices.Clone(c.Reasons), slices.Clone(c.Later)
 	return d
 }
 
@@ -456,4 +456,3 @@ func (m *Memory) Expire(_ context.Context, before time.Time) (n int64, _ error) 
 	}
 	return n, nil
 }
-

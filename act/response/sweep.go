@@ -112,7 +112,7 @@ type Swept struct {
 	Seen    int `json:"seen"`    // sightings
 	Changed int `json:"changed"` // messages about which the platform is told
 	Again   int `json:"again"`   // told before, by the same cause
-	Same    int `json:"same"`    // nothing changes: something else holds already, or the message was refused then
+	Same    int `json:"same"`    // nothing to tell: another link of the same message, the message was refused then, or the cause asks for nothing
 }
 
 // Breaker says that a cause would change more delivered messages than it may, and that nothing was changed.
@@ -186,7 +186,9 @@ func mind(s *Sighting, changes []Changed, at time.Time) (is, would vedette.Verdi
 	return is, max(is, would)
 }
 
-// change is what a cause changes about a message, given what changed about it before; ok is false when nothing does.
+// change is what a cause changes about a message, given what changed about it before. ok is false when the cause asks for nothing, or takes
+// back what never held of this message. A cause that asks for what holds already is told all the same: it may hold for longer, and it stays when
+// the other is taken back.
 func change(c *Cause, armed vedette.Verdict, s *Sighting, before []Changed, at time.Time) (out Changed, ok bool) {
 	out = Changed{
 		ID: changeID(c.Tenant, s.Event, c.Kind, c.Of), Event: s.Event, Tenant: c.Tenant, At: at, Generation: c.Generation, Cause: c.Kind,
@@ -197,6 +199,7 @@ func change(c *Cause, armed vedette.Verdict, s *Sighting, before []Changed, at t
 		if s.Rested {
 			out.Rested, out.Asks, out.AsksWould = true, s.Rest, s.Rest
 		}
+		ok = s.Rested || slices.ContainsFunc(before, func(x Changed) bool { return x.Of == c.Back })
 	} else {
 		out.Asks, out.AsksWould = min(c.Reason.Verdict, armed), c.Reason.Verdict
 		if c.Recall != RecallNone && armed >= c.Recall.verdict() {
@@ -205,14 +208,33 @@ func change(c *Cause, armed vedette.Verdict, s *Sighting, before []Changed, at t
 		if !c.Recall.Reversible() {
 			out.Until = time.Time{} // no further message is redacted then; what was stays so
 		}
+		ok = out.AsksWould > vedette.Allow
 	}
 	reason := c.Reason
 	reason.Armed = armed
 	out.Reasons = []vedette.Reason{reason}
-	was, wouldWas := mind(s, before, at)
-	out.Was = was
-	out.Is, out.Would = mind(s, append(slices.Clip(before), out), at)
-	return out, out.Is != was || out.Would != wouldWas || out.Recall != RecallNone
+	out.Was, _ = mind(s, before, at)
+	all := append(slices.Clip(before), out)
+	out.Is, out.Would = mind(s, all, at)
+	out.Later = later(s, all, out.Is, at)
+	return out, ok
+}
+
+// later is what will hold as causes end by themselves. A verdict only falls by that, so there are at most three steps.
+func later(s *Sighting, changes []Changed, is vedette.Verdict, at time.Time) (out []Step) {
+	var ends []time.Time
+	for i := range changes {
+		if u := changes[i].Until; u.After(at) {
+			ends = append(ends, u)
+		}
+	}
+	slices.SortFunc(ends, time.Time.Compare)
+	for _, t := range ends {
+		if then, _ := mind(s, changes, t); then != is {
+			out, is = append(out, Step{t, then}), then
+		}
+	}
+	return out
 }
 
 // Sweep tells the platform, through the outbox, of every delivered message whose decision the cause changes: once for each message and cause,

@@ -141,8 +141,8 @@ func (o *Outbox) Put(ctx context.Context, changes []response.Changed) (n int, er
 	const what = "put changes"
 	err = o.write(ctx, what, func(tx *sql.Tx) error {
 		last := map[vedette.Tenant]int64{}
-		add, err := tx.PrepareContext(ctx, `INSERT INTO change (tenant, seq, id, event, at, was, now, would, reasons, generation, cause, recall, until, made_by, takes_back, asks, asks_would, rested)
-			VALUES (`+marks(18)+`) ON CONFLICT (tenant, id) DO NOTHING`)
+		add, err := tx.PrepareContext(ctx, `INSERT INTO change (tenant, seq, id, event, at, was, now, would, reasons, generation, cause, recall, until, later, made_by, takes_back, asks, asks_would, rested)
+			VALUES (`+marks(19)+`) ON CONFLICT (tenant, id) DO NOTHING`)
 		if err != nil {
 			return fault(what, err)
 		}
@@ -158,8 +158,12 @@ func (o *Outbox) Put(ctx context.Context, changes []response.Changed) (n int, er
 			if err != nil {
 				return fmt.Errorf("records: %s: %w: %w", what, vedette.ErrInvalid, err)
 			}
+			later, err := json.Marshal(c.Later)
+			if err != nil {
+				return fmt.Errorf("records: %s: %w: %w", what, vedette.ErrInvalid, err)
+			}
 			r, err := add.ExecContext(ctx, string(c.Tenant), seq+1, c.ID[:], c.Event[:], milli(c.At), int(c.Was), int(c.Is), int(c.Would), string(reasons), c.Generation[:],
-				string(c.Cause), string(c.Recall), milli(c.Until), c.Of[:], c.Back[:], int(c.Asks), int(c.AsksWould), c.Rested)
+				string(c.Cause), string(c.Recall), milli(c.Until), string(later), c.Of[:], c.Back[:], int(c.Asks), int(c.AsksWould), c.Rested)
 			if err != nil {
 				return fault(what, err)
 			}
@@ -192,15 +196,15 @@ func (o *Outbox) Put(ctx context.Context, changes []response.Changed) (n int, er
 	return n, nil
 }
 
-const changeColumns = `c.seq, c.tenant, c.id, c.event, c.at, c.was, c.now, c.would, c.reasons, c.generation, c.cause, c.recall, c.until, c.made_by, c.takes_back, c.asks, c.asks_would, c.rested`
+const changeColumns = `c.seq, c.tenant, c.id, c.event, c.at, c.was, c.now, c.would, c.reasons, c.generation, c.cause, c.recall, c.until, c.later, c.made_by, c.takes_back, c.asks, c.asks_would, c.rested`
 
 func scanChange(row interface{ Scan(...any) error }, c *response.Changed, more ...any) error {
 	var id, event, generation, of, back []byte
-	var reasons string
+	var reasons, later string
 	var at, until int64
 	err := row.Scan(append([]any{
 		&c.Seq, (*string)(&c.Tenant), &id, &event, &at, (*uint8)(&c.Was), (*uint8)(&c.Is), (*uint8)(&c.Would), &reasons, &generation,
-		(*string)(&c.Cause), (*string)(&c.Recall), &until, &of, &back, (*uint8)(&c.Asks), (*uint8)(&c.AsksWould), &c.Rested,
+		(*string)(&c.Cause), (*string)(&c.Recall), &until, &later, &of, &back, (*uint8)(&c.Asks), (*uint8)(&c.AsksWould), &c.Rested,
 	}, more...)...)
 	if err != nil {
 		return err
@@ -211,7 +215,10 @@ func scanChange(row interface{ Scan(...any) error }, c *response.Changed, more .
 	copy(c.Of[:], of)
 	copy(c.Back[:], back)
 	c.At, c.Until = moment(at), moment(until)
-	return json.Unmarshal([]byte(reasons), &c.Reasons)
+	if err := json.Unmarshal([]byte(reasons), &c.Reasons); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(later), &c.Later)
 }
 
 func (o *Outbox) list(ctx context.Context, query string, args ...any) (out []response.Changed, err error) {

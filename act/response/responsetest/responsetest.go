@@ -80,6 +80,7 @@ func RunOutbox(t *testing.T, open func(t testing.TB) (response.Outbox, func() re
 		for n := range 5 {
 			want = append(want, Change(tenant, n, n))
 		}
+		want[2].Later = []response.Step{{At: at.Add(time.Hour), Is: vedette.Allow}}
 		want[3].Recall, want[3].Cause, want[3].Until = response.RecallRedaction, response.CauseRecall, time.Time{}
 		want[4].Cause, want[4].Back, want[4].Rested = response.CauseRevoked, vedette.Digest{7}, true
 		other := Change("other", 0, 0)

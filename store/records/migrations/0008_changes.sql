@@ -43,6 +43,7 @@ CREATE TABLE change (
     cause      TEXT NOT NULL,
     recall     TEXT NOT NULL,
     until      INTEGER NOT NULL,
+    later      TEXT NOT NULL,                     -- JSON list
     made_by    BLOB NOT NULL CHECK (length(made_by) = 32),
     takes_back BLOB NOT NULL CHECK (length(takes_back) = 32),
     asks       INTEGER NOT NULL,
