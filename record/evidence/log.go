@@ -117,13 +117,19 @@ func (l *Log) Append(ctx context.Context, records ...Record) ([]Receipt, error) 
 		}
 		bodies[i] = b
 	}
-	return l.append(ctx, bodies)
-}
-
-func (l *Log) append(ctx context.Context, bodies []Body) ([]Receipt, error) {
 	if len(bodies) == 0 {
 		return nil, nil
 	}
+	return l.append(ctx, bodies)
+}
+
+// sure returns once it is known what stands, also of an append whose outcome was not known.
+func (l *Log) sure(ctx context.Context) error {
+	_, err := l.append(ctx, nil)
+	return err
+}
+
+func (l *Log) append(ctx context.Context, bodies []Body) ([]Receipt, error) {
 	if len(bodies) > groupLimit {
 		return nil, fmt.Errorf("evidence: %d records at once, at most %d: %w", len(bodies), groupLimit, vedette.ErrInvalid)
 	}
@@ -230,6 +236,9 @@ func (l *Log) commit(ctx context.Context, group []*waiting) {
 			bodies = append(bodies, w.bodies[i])
 		}
 		leaves = append(leaves, w.leaves...)
+	}
+	if len(leaves) == 0 {
+		return
 	}
 	// The body first: a leaf that nobody can open any more would be no evidence. A body without a leaf is found and forgotten.
 	if err := l.shelf.Put(ctx, first, bodies); err != nil {

@@ -28,12 +28,17 @@ const (
 
 // SealingOptions bound a seal.
 type SealingOptions struct {
-	Entries int           // at most so many in a seal. Default 4096; at most 65,536
+	Entries int           // at most so many in a seal; up to 16 times as many while there is much to catch up with. Default 4096; at most 65,536
 	Delay   time.Duration // event time from an event to the entry that closes its seal. Default 1 minute
 }
 
-// sealsAtOnce is how many seals share a checkpoint when there is much to catch up with.
-const sealsAtOnce = 16
+// A checkpoint takes a tenth of a second, and each seal waits for its own: several appended together could come to stand without the first of them, which
+// would be a gap. So a sealing that lies behind by so many frames makes larger seals.
+const (
+	behind  = 64
+	largest = 16
+	most    = 65536
+)
 
 // Sealing is the follower of one partition's journal that seals its ranges into the log.
 //
@@ -54,7 +59,7 @@ func (l *Log) Sealing(j journal.Journal, partition uint16, seeds journal.Seeds, 
 	if opts.Entries <= 0 {
 		opts.Entries = 4096
 	}
-	opts.Entries = min(opts.Entries, 65536)
+	opts.Entries = min(opts.Entries, most)
 	if opts.Delay <= 0 {
 		opts.Delay = time.Minute
 	}
@@ -66,6 +71,9 @@ func (s *Sealing) Name() string { return SealingName }
 
 // Place returns the last sealed position; zero: nothing is sealed. What it does not cover is sealed later.
 func (s *Sealing) Place(ctx context.Context) (journal.Position, error) {
+	if err := s.log.sure(ctx); err != nil { // else a seal could stand that the shelf does not call placed yet
+		return journal.Position{}, err
+	}
 	last, _, err := s.log.shelf.LastSeal(ctx, s.partition)
 	return last.To, err
 }
@@ -112,12 +120,9 @@ func (s *Sealing) Run(ctx context.Context) error {
 				err = g.add(ctx, &e)
 			}
 			if err != nil {
-				return errors.Join(err, g.flush(ctx)) // what was closed before is good
+				return err
 			}
 			read = e.Position
-		}
-		if err := g.flush(ctx); err != nil {
-			return err
 		}
 	}
 }
@@ -125,12 +130,10 @@ func (s *Sealing) Run(ctx context.Context) error {
 // gathering is what Run holds between two entries.
 type gathering struct {
 	s      *Sealing
-	place  journal.Position // end of the last seal that was closed
+	place  journal.Position // end of the last seal
 	asker  *asker
 	sealer *journal.Sealer
 	since  time.Time // when the first event in the open seal was seen; zero: there is none
-	closed []*journal.Seal
-	after  []journal.Position // for each closed one, the end of the one before it
 }
 
 func (g *gathering) add(ctx context.Context, e *journal.Entry) error {
@@ -146,52 +149,38 @@ func (g *gathering) add(ctx context.Context, e *journal.Entry) error {
 	if k := e.Event.Kind(); g.since.IsZero() && k != vedette.KindTick && k != vedette.KindGeneration {
 		g.since = e.Event.Seen
 	}
-	if g.sealer.Len() >= g.s.opts.Entries {
+	limit := g.s.opts.Entries
+	if g.sealer.Len() >= limit && g.s.journal.Last().Frame > e.Position.Frame+behind {
+		limit = min(largest*limit, most)
+	}
+	if g.sealer.Len() >= limit {
 		return g.close(ctx)
 	}
 	return nil
 }
 
+// close seals what was gathered, puts the seal into the log, and notes the place.
 func (g *gathering) close(ctx context.Context) error {
+	s := g.s
 	seal, err := g.sealer.Seal()
 	if err != nil {
 		return err
 	}
-	g.closed, g.after = append(g.closed, seal), append(g.after, g.place)
-	g.place = seal.To
-	g.since = time.Time{}
-	if len(g.closed) == sealsAtOnce {
-		return g.flush(ctx)
-	}
-	return nil
-}
-
-// flush puts the closed seals into the log.
-func (g *gathering) flush(ctx context.Context) error {
-	if len(g.closed) == 0 {
-		return nil
-	}
-	s := g.s
 	at := s.log.now()
-	bodies := make([]Body, len(g.closed))
-	for i, seal := range g.closed {
-		r := seal.Range(at, nil)
-		b, err := newBody(&Record{Kind: KindSeal, At: at, Fields: []Field{
-			{fieldRange, r.Bytes()}, {fieldRoot, r.Root[:]}, {fieldAfter, appendPosition(nil, g.after[i])},
-		}})
-		if err != nil {
-			return err
-		}
-		b.Sealed = &Sealed{Partition: s.partition, From: seal.From, To: seal.To, Leaves: seal.Leaves}
-		bodies[i] = b
+	r := seal.Range(at, nil)
+	b, err := newBody(&Record{Kind: KindSeal, At: at, Fields: []Field{
+		{fieldRange, r.Bytes()}, {fieldRoot, r.Root[:]}, {fieldAfter, appendPosition(nil, g.place)},
+	}})
+	if err != nil {
+		return err
 	}
-	to := g.closed[len(g.closed)-1].To
-	if _, err := s.log.append(ctx, bodies); err != nil {
-		return fmt.Errorf("evidence: seal partition %d to %s: %w", s.partition, to, err)
+	b.Sealed = &Sealed{Partition: s.partition, From: seal.From, To: seal.To, Leaves: seal.Leaves}
+	if _, err := s.log.append(ctx, []Body{b}); err != nil {
+		return fmt.Errorf("evidence: seal partition %d to %s: %w", s.partition, seal.To, err)
 	}
-	s.log.log.LogAttrs(ctx, slog.LevelDebug, "sealed", slog.Int("seals", len(g.closed)), slog.String("to", to.String()))
-	g.closed, g.after = nil, nil
-	if err := s.journal.SaveState(ctx, journal.FollowerState+SealingName, to, []byte{}); err != nil {
+	g.place, g.since = seal.To, time.Time{}
+	s.log.log.LogAttrs(ctx, slog.LevelDebug, "sealed", slog.Int("entries", len(seal.Leaves)), slog.String("to", seal.To.String()))
+	if err := s.journal.SaveState(ctx, journal.FollowerState+SealingName, seal.To, []byte{}); err != nil {
 		return err
 	}
 	return s.log.shelf.Trim(ctx, s.partition, s.journal.First().Frame)
