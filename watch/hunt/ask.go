@@ -176,8 +176,8 @@ func (h *Hunter) Cost(ctx context.Context, q Question) (Cost, []Refused, error) 
 	if len(p.ask) == 0 {
 		return Cost{}, p.refused, nil
 	}
-	keys, _ := index(p.ask)
-	c, err := h.deps.History.Cost(ctx, keys, p.question.Window)
+	units, _ := index(p.ask)
+	c, err := h.deps.History.Cost(ctx, units, p.question.Window)
 	if err != nil {
 		return Cost{}, nil, fmt.Errorf("hunt: cost: %w", err)
 	}
@@ -249,22 +249,20 @@ func meet(w, in Window) Window {
 	return w
 }
 
-// index returns the keys of the names, sorted, each once, and the names of each.
+// index returns the units that the names may be kept under, sorted, each once, and the names of each key.
 func index(ask []asked) ([]Key, map[Key][]int) {
 	of := map[Key][]int{}
+	var units []Key
 	for i, a := range ask {
 		for _, t := range a.tokens {
 			if k := KeyOf(t); k != 0 && !slices.Contains(of[k], i) {
 				of[k] = append(of[k], i)
 			}
 		}
+		units = append(units, a.units...)
 	}
-	keys := make([]Key, 0, len(of))
-	for k := range of {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys, of
+	slices.Sort(units)
+	return slices.Compact(units), of
 }
 
 // names calls f for each name that a sighting is of, each once, in order of the keys of Find.
@@ -332,9 +330,9 @@ func (h *Hunter) walk(ctx context.Context, p *prepared, progress func(done, tota
 	var damage []Damage
 	for from := 0; from < len(p.ask); from += step {
 		to := min(from+step, len(p.ask))
-		keys, of := index(p.ask[from:to])
-		if len(keys) > 0 { // none when the past is empty
-			d, err := h.deps.History.Find(ctx, keys, p.question.Window, func(_ int, s *Sighting) bool {
+		units, of := index(p.ask[from:to])
+		if len(units) > 0 { // none when the past is empty
+			d, err := h.deps.History.Find(ctx, units, p.question.Window, func(_ int, s *Sighting) bool {
 				s.names(of, func(i int) { tallies[from+i].add(s) })
 				return true
 			})

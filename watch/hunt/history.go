@@ -55,15 +55,23 @@ type Sighting struct {
 	Position       journal.Position // of the event; its entry tells the rest as long as the journal has it
 }
 
-// Unit is the name by which the rarity of a sighting is counted: the hoster's tenant or the URL on a shared host, else the registrable domain.
+// Unit is the name by which the rarity of a sighting is counted and under which it is kept: the hoster's tenant or the URL on a shared host, else the
+// registrable domain, or the host where it has none. Only a link of which nothing was read has none.
 func (s *Sighting) Unit() Key {
+	shared := s.Shape.Flags&vedette.ShapeSharedHost != 0
 	switch {
-	case s.Shape.Flags&vedette.ShapeSharedHost == 0 && s.Domain != 0:
-		return s.Domain
 	case s.Tenant != 0:
 		return s.Tenant
+	case !shared && s.Domain != 0:
+		return s.Domain
+	case !shared && s.Host != 0:
+		return s.Host
+	case s.URL != 0:
+		return s.URL
+	case s.Host != 0:
+		return s.Host
 	}
-	return s.URL
+	return s.Domain
 }
 
 // Window is a span of time: From is in it, To is not. A zero end is open.
@@ -84,7 +92,7 @@ type Damage struct {
 type Cost struct {
 	Days     int   `json:"days"`     // partitions that would be asked
 	Rows     int64 `json:"rows"`     // sightings in them
-	Lookups  int64 `json:"lookups"`  // keys times partitions
+	Lookups  int64 `json:"lookups"`  // units times files
 	Possible int64 `json:"possible"` // look-ups that the filters do not rule out; each reads a few kilobytes
 }
 
@@ -98,7 +106,7 @@ type Stats struct {
 	Damaged   []Damage  `json:"damaged"`
 }
 
-// History keeps sightings for a term and finds them by key. It is safe for concurrent use: one writer, many readers. It has no way to list
+// History keeps sightings for a term and finds them by unit. It is safe for concurrent use: one writer, many readers. It has no way to list
 // people, and no index by account.
 type History interface {
 	// Add takes sightings in order, with the position that they reach. They can be found at once; they are durable when Position says so.
@@ -108,12 +116,12 @@ type History interface {
 	// Flush makes everything durable that was added.
 	Flush(ctx context.Context) error
 
-	// Find yields each sighting in the window of which Domain, Host, Tenant or URL is one of the keys, by time, then position, then place in the
-	// event, each once; key is the place in keys of the first that matched (URL before host, host before tenant, tenant before domain). It
-	// returns what could not be read. Yielding false ends it.
-	Find(ctx context.Context, keys []Key, w Window, yield func(key int, s *Sighting) bool) ([]Damage, error)
+	// Find yields each sighting in the window whose Unit is one of the units, by time, then position, then place in the event, each once; unit is the
+	// first place in units of its own. Who looks for a host or a URL asks for the units that it may be kept under, and looks at each. It returns what
+	// could not be read. Yielding false ends it.
+	Find(ctx context.Context, units []Key, w Window, yield func(unit int, s *Sighting) bool) ([]Damage, error)
 	// Cost tells what Find would read.
-	Cost(ctx context.Context, keys []Key, w Window) (Cost, error)
+	Cost(ctx context.Context, units []Key, w Window) (Cost, error)
 	// Of yields the sightings in the window that one of the accounts sent or got, in the same order. It reads every row of the window, by
 	// design; at most 64 accounts, else its error wraps vedette.ErrTooLarge.
 	Of(ctx context.Context, accounts []vedette.AccountID, w Window, yield func(s *Sighting) bool) ([]Damage, error)

@@ -93,13 +93,13 @@ func (m *Memory) Flush(ctx context.Context) error {
 	return nil
 }
 
-// KeySet finds the place of the first key of a question that a sighting matches. Zero keys match nothing.
+// KeySet is the units of a question, with their first places in it. Zero is no unit.
 type KeySet map[Key]int
 
-// KeysOf makes the set of a question's keys; of equal ones the first counts.
-func KeysOf(keys []Key) KeySet {
-	set := make(KeySet, len(keys))
-	for i, k := range keys {
+// KeysOf makes the set of a question's units.
+func KeysOf(units []Key) KeySet {
+	set := make(KeySet, len(units))
+	for i, k := range units {
 		if _, known := set[k]; k != 0 && !known {
 			set[k] = i
 		}
@@ -107,14 +107,10 @@ func KeysOf(keys []Key) KeySet {
 	return set
 }
 
-// Match returns the place of the key that the sighting matches: URL before host, host before tenant, tenant before domain.
+// Match returns the place of the sighting's unit.
 func (ks KeySet) Match(s *Sighting) (int, bool) {
-	for _, k := range [...]Key{s.URL, s.Host, s.Tenant, s.Domain} {
-		if i, ok := ks[k]; ok {
-			return i, true
-		}
-	}
-	return 0, false
+	i, ok := ks[s.Unit()]
+	return i, ok
 }
 
 // pick returns copies of what satisfies want, in order.
@@ -140,13 +136,13 @@ func (m *Memory) pick(want func(*Sighting) bool) []Sighting {
 }
 
 // Find implements History.
-func (m *Memory) Find(ctx context.Context, keys []Key, w Window, yield func(key int, s *Sighting) bool) ([]Damage, error) {
-	set := KeysOf(keys)
+func (m *Memory) Find(ctx context.Context, units []Key, w Window, yield func(unit int, s *Sighting) bool) ([]Damage, error) {
+	set := KeysOf(units)
 	for _, s := range m.pick(func(s *Sighting) bool { _, ok := set.Match(s); return ok && w.Covers(s.At) }) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if key, _ := set.Match(&s); !yield(key, &s) {
+		if unit, _ := set.Match(&s); !yield(unit, &s) {
 			break
 		}
 	}
@@ -171,7 +167,7 @@ func (w Window) CoversDay(day int) bool {
 }
 
 // Cost implements History.
-func (m *Memory) Cost(ctx context.Context, keys []Key, w Window) (Cost, error) {
+func (m *Memory) Cost(ctx context.Context, units []Key, w Window) (Cost, error) {
 	if err := ctx.Err(); err != nil {
 		return Cost{}, err
 	}
@@ -179,7 +175,7 @@ func (m *Memory) Cost(ctx context.Context, keys []Key, w Window) (Cost, error) {
 		day int
 		key Key
 	}
-	set := KeysOf(keys)
+	set := KeysOf(units)
 	days, possible := map[int]bool{}, map[lookup]bool{}
 	var c Cost
 	m.mu.RLock()
@@ -192,7 +188,7 @@ func (m *Memory) Cost(ctx context.Context, keys []Key, w Window) (Cost, error) {
 		}
 		days[day] = true
 		c.Rows++
-		for _, k := range [...]Key{s.URL, s.Host, s.Tenant, s.Domain} {
+		if k := s.Unit(); k != 0 {
 			if _, ok := set[k]; ok {
 				possible[lookup{day, k}] = true
 			}

@@ -285,12 +285,18 @@ func (t sealed) Token(epoch uint16, kind vedette.TokenKind, name string) vedette
 	return t.s.TokenIn(epoch, kind, name)
 }
 
-// express returns the names under which tokens can find what a canonical name covers, never more than that; note says what of it they cannot
-// find. Without any it says why.
-func express(n Name) (kind vedette.TokenKind, names []string, note, why string) {
+// expression is a name as tokens know it: kind says which of the texts is the name, the others under what it is kept.
+type expression struct {
+	kind                      vedette.TokenKind
+	domain, host, tenant, url string // "": none
+}
+
+// express returns what tokens can find of a canonical name, never more than it covers; note says what of it they cannot find. Without any it
+// says why.
+func express(n Name) (found []expression, note, why string) {
 	u, err := link.Parse("https://" + n.Value)
 	if err != nil {
-		return 0, nil, "", "it cannot be read as a link"
+		return nil, "", "it cannot be read as a link"
 	}
 	host := u.Host()
 	_, addr := address(host)
@@ -298,45 +304,93 @@ func express(n Name) (kind vedette.TokenKind, names []string, note, why string) 
 	if !addr {
 		reg = link.Registrable(host)
 	}
+	read := func(kind vedette.TokenKind, texts ...string) {
+		for _, text := range texts {
+			if u, err := link.Parse(text); err == nil {
+				e := expression{kind: kind, domain: u.Registrable(), host: u.Host(), tenant: u.HostTenant()}
+				if kind == vedette.TokenURL {
+					e.url = text
+				}
+				found = append(found, e)
+			}
+		}
+	}
 	// What was named www.www.x stands here as www.x, and covers that alone: a link to www.x is one to x.
 	doubled := doubledWWW(host, reg)
 	switch n.Scope {
 	case indicator.ScopeHost:
 		switch {
 		case n.Value != host:
-			return 0, nil, "", "tokens do not tell ports"
+			return nil, "", "tokens do not tell ports"
 		case reg == "":
-			return vedette.TokenHost, []string{host}, "", ""
+			read(vedette.TokenHost, "https://"+host)
 		case doubled:
-			return vedette.TokenHost, []string{"www." + host}, "", ""
+			read(vedette.TokenHost, "https://www."+host)
+		default:
+			read(vedette.TokenHost, "https://"+host, "https://www."+host)
 		}
-		return vedette.TokenHost, []string{host, "www." + host}, "", ""
 	case indicator.ScopeDomain:
 		switch {
 		case addr:
-			return vedette.TokenHost, []string{host}, "", ""
+			read(vedette.TokenHost, "https://"+host)
 		case reg == host:
-			return vedette.TokenDomain, []string{host}, "", ""
+			found = []expression{{kind: vedette.TokenDomain, domain: host}}
+			if u.HostTenant() == host {
+				found[0].tenant = host // a hoster's tenant is kept under that
+			}
 		case reg != "":
-			return vedette.TokenHost, []string{host}, "only the host itself: tokens do not tell what stands below it", ""
+			read(vedette.TokenHost, "https://"+host)
+			note = "only the host itself: tokens do not tell what stands below it"
+		default:
+			return nil, "", "it is no name that somebody registered"
 		}
-		return 0, nil, "", "it is no name that somebody registered"
 	case indicator.ScopeURL:
 		note = "by http and https, on their own ports alone"
 		switch {
 		case doubled:
-			return vedette.TokenURL, []string{"https://www." + n.Value, "http://www." + n.Value}, note, ""
+			read(vedette.TokenURL, "https://www."+n.Value, "http://www."+n.Value)
 		case reg != "":
-			return vedette.TokenURL, []string{"https://" + n.Value, "http://" + n.Value, "https://www." + n.Value, "http://www." + n.Value}, note, ""
+			read(vedette.TokenURL, "https://"+n.Value, "http://"+n.Value, "https://www."+n.Value, "http://www."+n.Value)
+		default:
+			read(vedette.TokenURL, "https://"+n.Value, "http://"+n.Value)
 		}
-		return vedette.TokenURL, []string{"https://" + n.Value, "http://" + n.Value}, note, ""
 	case indicator.ScopePath:
-		if u.HostTenant() == n.Value {
-			return vedette.TokenTenant, []string{n.Value}, "", ""
+		if u.HostTenant() != n.Value {
+			return nil, "", "tokens tell a path only where it is a hoster's tenant"
 		}
-		return 0, nil, "", "tokens tell a path only where it is a hoster's tenant"
+		found = []expression{{kind: vedette.TokenTenant, tenant: n.Value}}
+	default:
+		return nil, "", "it has no scope"
 	}
-	return 0, nil, "", "it has no scope"
+	return found, note, ""
+}
+
+// wanted returns what to ask history for in one epoch: the name, under each unit that a sighting of it can be kept under; and its own token.
+func (e expression) wanted(t Tokens, epoch uint16) (out []Wanted, own vedette.Token) {
+	key := func(kind vedette.TokenKind, text string) Key {
+		if text == "" {
+			return 0
+		}
+		tok := t.Token(epoch, kind, text)
+		if kind == e.kind {
+			own = tok
+		}
+		return KeyOf(tok)
+	}
+	units := [...]Key{
+		key(vedette.TokenDomain, e.domain), key(vedette.TokenHost, e.host), key(vedette.TokenTenant, e.tenant), key(vedette.TokenURL, e.url),
+	}
+	name := KeyOf(own)
+	for _, u := range units {
+		switch {
+		case u == 0 || name == 0:
+		case u == name, e.kind == vedette.TokenDomain: // a domain's own tenant is the domain
+			out = append(out, Wanted{Unit: u})
+		default:
+			out = append(out, Wanted{Unit: u, Name: name})
+		}
+	}
+	return out, own
 }
 
 func address(host string) (netip.Addr, bool) {
@@ -363,6 +417,7 @@ type asked struct {
 	name   Name   // as it was asked
 	note   string // what of it cannot be found, or was narrowed
 	tokens []vedette.Token
+	units  []Key // under which sightings of it may be kept
 }
 
 // rule holds a name against the guard, without overrides, and more strictly than for blocking: who got an article of a newspaper is a
@@ -401,7 +456,7 @@ func plan(g *indicator.Guard, t Tokens, names []Name, w Window) (ask []asked, re
 			refused = append(refused, Refused{n, n.Display(), n.Scope.String(), why, true})
 			continue
 		}
-		kind, texts, part, why := express(as)
+		found, part, why := express(as)
 		if why != "" {
 			refused = append(refused, Refused{n, n.Display(), n.Scope.String(), why, false})
 			continue
@@ -411,15 +466,47 @@ func plan(g *indicator.Guard, t Tokens, names []Name, w Window) (ask []asked, re
 		}
 		a := asked{name: n, note: note + part}
 		for _, e := range epochs {
-			for _, text := range texts {
-				if tok := t.Token(e, kind, text); !tok.IsZero() {
-					a.tokens = append(a.tokens, tok)
+			a.units = append(a.units, unitsOf(t, e, as.Value, texts)...)
+			for _, x := range found {
+				wanted, own := x.wanted(t, e)
+				a.wanted = append(a.wanted, wanted...)
+				if !own.IsZero() {
+					a.tokens = append(a.tokens, own)
 				}
 			}
 		}
 		ask = append(ask, a)
 	}
 	return ask, refused
+}
+
+// unitsOf returns the units under which history may keep what a name covers: its hoster's tenant, its registrable domain, its host, or the very
+// URLs. Which of them it is, the event said; a client of tier 1 may not have known that a host is shared.
+func unitsOf(t Tokens, epoch uint16, value string, texts []string) (out []Key) {
+	u, err := link.Parse("https://" + value)
+	if err != nil {
+		return nil
+	}
+	add := func(kind vedette.TokenKind, text string) {
+		if text == "" {
+			return
+		}
+		if k := KeyOf(t.Token(epoch, kind, text)); k != 0 && !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	add(vedette.TokenTenant, u.HostTenant())
+	if _, addr := address(u.Host()); !addr {
+		add(vedette.TokenDomain, link.Registrable(u.Host()))
+	}
+	add(vedette.TokenHost, u.Host())
+	add(vedette.TokenHost, "www."+u.Host())
+	for _, text := range texts {
+		if strings.Contains(text, "://") {
+			add(vedette.TokenURL, text)
+		}
+	}
+	return out
 }
 
 // nothing is the error of a question of which no name is left.

@@ -137,11 +137,16 @@ func (h *Hunter) reveal(ctx context.Context, permit authority.Permit, q Question
 		return Found{}, err
 	}
 	f := Found{ID: id, Case: permit.Case(), Question: p.digest, Window: p.question.Window, Refused: p.refused}
-	keys, of := index(p.ask)
+	units, of := index(p.ask)
 	all := gathering{}
 	each := make([]gathering, len(p.ask))
-	if len(keys) > 0 {
-		damage, err := h.deps.History.Find(ctx, keys, p.question.Window, func(_ int, s *Sighting) bool {
+	if len(units) > 0 {
+		damage, err := h.deps.History.Find(ctx, units, p.question.Window, func(_ int, s *Sighting) bool {
+			named := false
+			s.names(of, func(int) { named = true })
+			if !named {
+				return true // of the same unit, and not what was asked
+			}
 			if len(f.Sightings) == h.config.MaxFound {
 				f.Cut = true
 				return false
