@@ -265,23 +265,19 @@ func index(ask []asked) ([]Key, map[Key][]int) {
 	return slices.Compact(units), of
 }
 
-// names calls f for each name that a sighting is of, each once, in order of the keys of Find.
+// names calls f for each name that a sighting is of, each once.
 func (s *Sighting) names(of map[Key][]int, f func(name int)) {
-	var seen [8]int
-	n := 0
+	var room [8]int
+	seen := room[:0]
 	for _, k := range [...]Key{s.URL, s.Host, s.Tenant, s.Domain} {
 		if k == 0 {
 			continue
 		}
 		for _, i := range of[k] {
-			if slices.Contains(seen[:n], i) {
-				continue
+			if !slices.Contains(seen, i) {
+				seen = append(seen, i)
+				f(i)
 			}
-			if n < len(seen) {
-				seen[n] = i
-				n++
-			}
-			f(i)
 		}
 	}
 }

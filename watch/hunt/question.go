@@ -365,32 +365,26 @@ func express(n Name) (found []expression, note, why string) {
 	return found, note, ""
 }
 
-// wanted returns what to ask history for in one epoch: the name, under each unit that a sighting of it can be kept under; and its own token.
-func (e expression) wanted(t Tokens, epoch uint16) (out []Wanted, own vedette.Token) {
-	key := func(kind vedette.TokenKind, text string) Key {
-		if text == "" {
-			return 0
+// in returns, for one epoch, the units under which sightings of the name can be kept, and its own tokens. Which unit it is, the event said: a
+// client of tier 1 may not have known that a host is shared, or have told some of the tokens alone.
+func (e expression) in(t Tokens, epoch uint16) (units []Key, own []vedette.Token) {
+	for _, x := range [...]struct {
+		kind vedette.TokenKind
+		text string
+	}{{vedette.TokenTenant, e.tenant}, {vedette.TokenDomain, e.domain}, {vedette.TokenHost, e.host}, {vedette.TokenURL, e.url}} {
+		if x.text == "" {
+			continue
 		}
-		tok := t.Token(epoch, kind, text)
-		if kind == e.kind {
-			own = tok
+		tok := t.Token(epoch, x.kind, x.text)
+		if tok.IsZero() {
+			continue
 		}
-		return KeyOf(tok)
-	}
-	units := [...]Key{
-		key(vedette.TokenDomain, e.domain), key(vedette.TokenHost, e.host), key(vedette.TokenTenant, e.tenant), key(vedette.TokenURL, e.url),
-	}
-	name := KeyOf(own)
-	for _, u := range units {
-		switch {
-		case u == 0 || name == 0:
-		case u == name, e.kind == vedette.TokenDomain: // a domain's own tenant is the domain
-			out = append(out, Wanted{Unit: u})
-		default:
-			out = append(out, Wanted{Unit: u, Name: name})
+		units = append(units, KeyOf(tok))
+		if x.kind == e.kind || e.kind == vedette.TokenDomain { // a domain's own tenant is the domain
+			own = append(own, tok)
 		}
 	}
-	return out, own
+	return units, own
 }
 
 func address(host string) (netip.Addr, bool) {
@@ -414,10 +408,10 @@ type Refused struct {
 
 // asked is one name on its way.
 type asked struct {
-	name   Name   // as it was asked
-	note   string // what of it cannot be found, or was narrowed
-	tokens []vedette.Token
-	units  []Key // under which sightings of it may be kept
+	name   Name            // as it was asked
+	note   string          // what of it cannot be found, or was narrowed
+	tokens []vedette.Token // its own: a sighting of it has one of them
+	units  []Key           // under which sightings of it can be kept
 }
 
 // rule holds a name against the guard, without overrides, and more strictly than for blocking: who got an article of a newspaper is a
@@ -466,47 +460,14 @@ func plan(g *indicator.Guard, t Tokens, names []Name, w Window) (ask []asked, re
 		}
 		a := asked{name: n, note: note + part}
 		for _, e := range epochs {
-			a.units = append(a.units, unitsOf(t, e, as.Value, texts)...)
 			for _, x := range found {
-				wanted, own := x.wanted(t, e)
-				a.wanted = append(a.wanted, wanted...)
-				if !own.IsZero() {
-					a.tokens = append(a.tokens, own)
-				}
+				units, own := x.in(t, e)
+				a.units, a.tokens = append(a.units, units...), append(a.tokens, own...)
 			}
 		}
 		ask = append(ask, a)
 	}
 	return ask, refused
-}
-
-// unitsOf returns the units under which history may keep what a name covers: its hoster's tenant, its registrable domain, its host, or the very
-// URLs. Which of them it is, the event said; a client of tier 1 may not have known that a host is shared.
-func unitsOf(t Tokens, epoch uint16, value string, texts []string) (out []Key) {
-	u, err := link.Parse("https://" + value)
-	if err != nil {
-		return nil
-	}
-	add := func(kind vedette.TokenKind, text string) {
-		if text == "" {
-			return
-		}
-		if k := KeyOf(t.Token(epoch, kind, text)); k != 0 && !slices.Contains(out, k) {
-			out = append(out, k)
-		}
-	}
-	add(vedette.TokenTenant, u.HostTenant())
-	if _, addr := address(u.Host()); !addr {
-		add(vedette.TokenDomain, link.Registrable(u.Host()))
-	}
-	add(vedette.TokenHost, u.Host())
-	add(vedette.TokenHost, "www."+u.Host())
-	for _, text := range texts {
-		if strings.Contains(text, "://") {
-			add(vedette.TokenURL, text)
-		}
-	}
-	return out
 }
 
 // nothing is the error of a question of which no name is left.

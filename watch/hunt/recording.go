@@ -513,24 +513,30 @@ func (r Rules) take(e *journal.Entry, dst []Sighting, m *recordingMetrics) []Sig
 	return dst
 }
 
-// met returns how many people have met a link's unit before, at most: senders and recipients are counted apart and may overlap. On a shared
-// host, and for a link without a registrable domain, sends of the very URL stand for people, since nobody counts a tenant's; where the
-// whole host's people are few, its tenants' are too. It is false when neither was measured.
+// met returns how many people have met a link's unit before, at most: senders and recipients are counted apart and may overlap. Nobody counts
+// a tenant's people: sends of the very URL stand for them, or those of the whole domain where they are fewer. Of a host without a domain,
+// such as an address, the senders are counted, and sends of the URL. It is false when neither was measured.
 func met(s *Sighting, ms *vedette.Measures) (int64, bool) {
 	senders, ok1 := ms.Get(vedette.MeasureDomainPeople)
 	recipients, ok2 := ms.Get(vedette.MeasureDomainRecipients)
-	people, ok := senders+recipients, ok1 && ok2
-	if s.Domain != 0 && s.Shape.Flags&vedette.ShapeSharedHost == 0 {
+	people, ok := senders+recipients, ok1 && ok2 && s.Domain != 0
+	shared := s.Shape.Flags&vedette.ShapeSharedHost != 0 || s.Tenant != 0
+	if s.Domain != 0 && !shared {
 		return people, ok
 	}
 	sends, okSends := ms.Get(vedette.MeasureURLSends)
+	hosts, okHosts := ms.Get(vedette.MeasureHostPeople)
 	switch {
-	case okSends && ok && s.Domain != 0:
+	case okSends && ok:
 		return min(people, sends), true
+	case !shared && okSends && okHosts:
+		return max(sends, hosts), true
 	case okSends:
 		return sends, true
+	case !shared && okHosts:
+		return hosts, true
 	}
-	return people, ok && s.Domain != 0
+	return people, ok
 }
 
 // Why a link was not recorded: a closed set.

@@ -91,7 +91,7 @@ func (v *sieve) feed(e *journal.Entry) {
 		}
 		for i := range b.Links[:min(len(b.Links), len(e.Measures))] {
 			l, ms := &b.Links[i], &e.Measures[i]
-			s := Sighting{Domain: KeyOf(l.Domain), Tenant: KeyOf(l.Tenant), URL: KeyOf(l.URL), Shape: l.Shape}
+			s := Sighting{Domain: KeyOf(l.Domain), Host: KeyOf(l.Host), Tenant: KeyOf(l.Tenant), URL: KeyOf(l.URL), Shape: l.Shape}
 			unit := s.Unit()
 			if people, ok := met(&s, ms); !ok || unit == 0 || people < int64(v.rules.Rare) || v.knows(unit) {
 				continue

@@ -17,7 +17,6 @@ const MaxStanding = 90 * 24 * time.Hour
 type watch struct {
 	keys  map[Key][]int // → place in list
 	list  []Standing
-	names []string // what each stands for, for the words of its findings
 	spans []Window
 	links map[Key]vedette.Token
 }
@@ -130,13 +129,12 @@ func (h *Hunter) reload(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("hunt: standing hunt %s: %w", s.ID, err)
 		}
-		keys, _ := index(p.ask)
-		for _, k := range keys {
-			w.keys[k] = append(w.keys[k], len(w.list))
-		}
 		for _, a := range p.ask {
 			for _, t := range a.tokens {
-				w.links[KeyOf(t)] = t
+				k, n := KeyOf(t), len(w.list)
+				if !slices.Contains(w.keys[k], n) {
+					w.keys[k], w.links[k] = append(w.keys[k], n), t
+				}
 			}
 		}
 		w.list, w.spans = append(w.list, s), append(w.spans, q.Window)
