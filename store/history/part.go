@@ -24,7 +24,7 @@ import (
 )
 
 // pageSize is how many bytes of one column a page holds before compression: small, since a question reads a page of each column for each find.
-const pageSize = 8 << 10
+const pageSize = 4 << 10
 
 // column is one of the file's columns, as the reader knows it.
 type column struct {
@@ -232,7 +232,7 @@ func filterOf(units []uint64) (*xorfilter.BinaryFuse8, error) {
 	return f, nil
 }
 
-func compressed(c int) bool { return c != 5 && c != colSender && c != colRecipient }
+func compressed(c int) bool { return c != 5 && c != 8 && c != colSender && c != colRecipient }
 
 // pageReader reads pages. Many are kept for use again; each is one goroutine's.
 type pageReader struct {

@@ -21,7 +21,7 @@ type row struct {
 	URL       uint64   `parquet:"url,plain"`
 	Sender    [16]byte `parquet:"sender,plain"`
 	Recipient [16]byte `parquet:"recipient,plain"` // an account, or a group
-	At        int32    `parquet:"at,time(millisecond:utc),plain,zstd"`
+	At        int32    `parquet:"at,time(millisecond:utc),plain"`
 	Frame     uint64   `parquet:"frame,plain,zstd"`
 	Index     uint32   `parquet:"entry,plain,zstd"`
 	Act       uint32   `parquet:"act,plain,zstd"`
