@@ -247,9 +247,11 @@ func (r *Recording) deliver(ctx context.Context) error {
 	}
 	r.rows += len(r.pending)
 	r.pending = r.pending[:0]
-	if now := r.sieve.now; r.flushed == 0 {
+	now := r.sieve.now
+	if r.flushed == 0 {
 		r.flushed = now
-	} else if now-r.flushed < r.rules.FlushEvery.Milliseconds() && r.rows < r.rules.FlushRows {
+	}
+	if now-r.flushed < r.rules.FlushEvery.Milliseconds() && r.rows < r.rules.FlushRows {
 		return nil
 	}
 	return r.flush(ctx)
