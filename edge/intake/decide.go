@@ -38,7 +38,7 @@ func (d *Door) Decide(w http.ResponseWriter, r *http.Request) {
 	}
 	buf := bodies.Get().(*[]byte)
 	defer func() { *buf = (*buf)[:0]; bodies.Put(buf) }()
-	if err := d.body(w, r, buf); err != nil {
+	if err := d.body(w, r, buf, MaxEvent, errLongEvent); err != nil {
 		d.refuse(w, r, err)
 		return
 	}
@@ -256,16 +256,20 @@ func bodyError(err error, packed bool) error {
 	return errCut
 }
 
-// body reads one event into buf.
-func (d *Door) body(w http.ResponseWriter, r *http.Request, buf *[]byte) error {
-	tooLarge := &Refusal{Byte: MaxEvent, Detail: "longer than 64 KiB; an event holds metadata and links, no text", Kind: vedette.ErrTooLarge}
-	if r.ContentLength > MaxEvent {
+var (
+	errLongEvent  = &Refusal{Byte: MaxEvent, Detail: "longer than 64 KiB; an event holds metadata and links, no text", Kind: vedette.ErrTooLarge}
+	errLongReport = &Refusal{Byte: MaxReport, Detail: "longer than 256 KiB; send the reported message and less around it", Kind: vedette.ErrTooLarge}
+)
+
+// body reads one event or report into buf.
+func (d *Door) body(w http.ResponseWriter, r *http.Request, buf *[]byte, limit int, tooLarge error) error {
+	if r.ContentLength > int64(limit) {
 		return tooLarge
 	}
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(d.cfg.ReadTimeout)) // a writer without deadlines is not the server's
 	zipped := r.Header.Get("Content-Encoding") != ""
-	body, done, err := unpacked(w, r, MaxEvent)
+	body, done, err := unpacked(w, r, int64(limit))
 	if err != nil {
 		return err
 	}
@@ -276,10 +280,10 @@ func (d *Door) body(w http.ResponseWriter, r *http.Request, buf *[]byte) error {
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
-		n, err := body.Read(b[len(b):min(cap(b), MaxEvent+1)])
+		n, err := body.Read(b[len(b):min(cap(b), limit+1)])
 		b = b[:len(b)+n]
 		switch {
-		case len(b) > MaxEvent:
+		case len(b) > limit:
 			return tooLarge
 		case errors.Is(err, io.EOF):
 			return nil

@@ -726,7 +726,7 @@ func (c *Dropped) count(o object, name []byte) {
 	if c == nil {
 		return
 	}
-	prefix := [...]string{"", "network.", "number.", "to.", "links.", "links.tokens."}[o]
+	prefix := [...]string{"", "network.", "number.", "to.", "links.", "links.tokens.", "report."}[o]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !isName(name) || !utf8.Valid(name) {

@@ -24,6 +24,7 @@ import (
 
 	"vedette"
 	"vedette/edge/access"
+	"vedette/edge/franking"
 	"vedette/edge/intake/internal/api"
 	"vedette/inline/sequence"
 	"vedette/record/journal"
@@ -114,6 +115,10 @@ type Deps struct {
 	Keys    Keys
 	// Find returns a recorded event. Its error wraps vedette.ErrUnknown when there is none.
 	Find func(context.Context, vedette.Tenant, vedette.EventID) (journal.Entry, error)
+	// Reports keeps what users report. Nil: reports are not taken here.
+	Reports Reports
+	// Franking returns the keys by which a tenant's platform tags what it carries. Nil: no report can be franked.
+	Franking franking.Keys
 	// Ready says why events should not be sent now. Nil: always ready.
 	Ready func() error
 
@@ -131,6 +136,8 @@ type Door struct {
 	sealers func(vedette.Tenant) (Sealer, error)
 	keys    Keys
 	find    func(context.Context, vedette.Tenant, vedette.EventID) (journal.Entry, error)
+	reports Reports
+	tags    franking.Keys
 	ready   func() error
 	log     *slog.Logger
 	now     func() time.Time
@@ -160,6 +167,7 @@ func New(cfg Config, deps Deps) (*Door, error) {
 	}
 	d := &Door{
 		cfg: cfg.withDefaults(), gate: deps.Gate, sealers: deps.Sealers, keys: deps.Keys, find: deps.Find, ready: deps.Ready,
+		reports: deps.Reports, tags: deps.Franking,
 		log: deps.Logger, now: deps.Now, mux: http.NewServeMux(),
 	}
 	d.single = semaphore.NewWeighted(int64(d.cfg.Pending - d.cfg.Pending/2))

@@ -132,7 +132,7 @@ func open(t testing.TB, cfg Config, change ...func(*Deps)) *house {
 	if h.keys, err = access.Open(t.Context(), new(access.Memory), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, h.key, err = h.keys.Create(t.Context(), access.Order{Tenant: "chat", Platform: "chat.example", Scopes: access.Decide | access.Events | access.Read}); err != nil {
+	if _, h.key, err = h.keys.Create(t.Context(), access.Order{Tenant: "chat", Platform: "chat.example", Scopes: access.Decide | access.Events | access.Reports | access.Read}); err != nil {
 		t.Fatal(err)
 	}
 	deps := Deps{
@@ -161,7 +161,7 @@ func (h *house) request(method, path, body string) *http.Request {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+h.key)
 	switch path {
-	case "/v1/decide":
+	case "/v1/decide", "/v1/reports":
 		r.Header.Set("Content-Type", "application/json")
 	case "/v1/events":
 		r.Header.Set("Content-Type", "application/x-ndjson")
@@ -818,7 +818,10 @@ func TestTheSpecificationIsTrue(t *testing.T) {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/yaml", openapi3filter.PlainBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
-	h := open(t, Config{}, func(d *Deps) { d.Now = func() time.Time { return time.Date(2026, 11, 25, 8, 0, 1, 0, time.UTC) } })
+	h := open(t, Config{}, func(d *Deps) {
+		d.Now = func() time.Time { return time.Date(2026, 11, 25, 8, 0, 1, 0, time.UTC) }
+		d.Reports, d.Franking = newBook(t).Book, ring(t)
+	})
 	check := func(name string, r *http.Request, body string, wellFormed bool) {
 		t.Helper()
 		route, params, err := router.FindRoute(r)
@@ -833,7 +836,7 @@ func TestTheSpecificationIsTrue(t *testing.T) {
 		}
 		r.Body = io.NopCloser(strings.NewReader(body))
 		w := h.do(r)
-		if wellFormed && w.Code != 200 && r.URL.Path == "/v1/decide" && r.Header.Get("Authorization") != "" {
+		if wellFormed && w.Code != 200 && r.Method == http.MethodPost && r.URL.Path != "/v1/events" && r.Header.Get("Authorization") != "" {
 			t.Errorf("%s: the door refuses what the specification takes: %d %s", name, w.Code, w.Body)
 		}
 		out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: w.Code, Header: w.Header(), Options: in.Options}
@@ -862,6 +865,25 @@ func TestTheSpecificationIsTrue(t *testing.T) {
 		check(name, h.request(http.MethodPost, "/v1/decide", b), b, false)
 	}
 	b := strings.ReplaceAll(nth(1), "T12", "T08")
+	reports := doc.Paths.Value("/v1/reports").Post.RequestBody.Value.Content["application/json"].Examples
+	if len(reports) < 3 {
+		t.Errorf("%d examples of reports, want 3", len(reports))
+	}
+	for name, ex := range reports {
+		b, err := json.Marshal(ex.Value.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(name, h.request(http.MethodPost, "/v1/reports", string(b)), string(b), true)
+	}
+	for name, b := range map[string]string{
+		"a report by nobody": `{"id":"r","at":"2026-11-25T08:00:00Z","subject":"ana"}`,
+		"a share of words":   `{"id":"r","at":"2026-11-25T08:00:00Z","reporter":"omar","subject":"ana","share":"yes"}`,
+	} {
+		check(name, h.request(http.MethodPost, "/v1/reports", b), b, false)
+	}
+	check("how a report was graded", h.request(http.MethodGet, "/v1/reports/$r1", ""), "", true)
+	check("an unknown report", h.request(http.MethodGet, "/v1/reports/nope", ""), "", true)
 	check("a batch", h.request(http.MethodPost, "/v1/events", b), b, true)
 	check("a recorded decision", h.request(http.MethodGet, "/v1/decisions/e1", ""), "", true)
 	check("an unknown decision", h.request(http.MethodGet, "/v1/decisions/nope", ""), "", true)
@@ -900,6 +922,19 @@ func TestTheSpecificationIsTrue(t *testing.T) {
 	}
 	// Every field that the reader knows is specified where the reader looks for it, with the same words, and the other way round.
 	got := map[string]bool{}
+	walk(doc.Components.Schemas["Report"], "", got)
+	for _, p := range reportFields {
+		if !got[p] {
+			t.Errorf("the reader of reports knows %q, the specification does not", p)
+		}
+		delete(got, p)
+	}
+	for p := range got {
+		if !strings.Contains(p, "links[].") { // as in events
+			t.Errorf("the specification of reports knows %q, the reader does not", p)
+		}
+	}
+	got = map[string]bool{}
 	walk(doc.Components.Schemas["Event"], "", got)
 	for f := range fieldCount {
 		if !got[rules[f].path] {

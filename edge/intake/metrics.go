@@ -13,7 +13,7 @@ import (
 )
 
 // routes is the closed set of doors in metrics and access lines.
-var routes = [...]string{"other", "decide", "events", "decision", "live", "ready", "metrics", "specification", "documentation"}
+var routes = [...]string{"other", "decide", "events", "decision", "live", "ready", "metrics", "specification", "documentation", "report", "reported"}
 
 func routeOf(pattern string) int {
 	switch pattern {
@@ -33,6 +33,10 @@ func routeOf(pattern string) int {
 		return 7
 	case "GET /docs":
 		return 8
+	case "POST /v1/reports":
+		return 9
+	case "GET /v1/reports/{id}":
+		return 10
 	}
 	return 0
 }

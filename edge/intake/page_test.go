@@ -116,6 +116,9 @@ func TestTheExamplesOfTheSpecificationAreTrue(t *testing.T) {
 						}
 						for i, l := range lines {
 							_, err := Decode([]byte(l), &plainSealer{}, opt)
+							if path.Key == "/v1/reports" {
+								_, err = readReport([]byte(l), &opt)
+							}
 							if wrong := len(lines) > 1 && i == 1; (err != nil) != wrong {
 								t.Errorf("%s, example %s, line %d: %v", path.Key, e.Key, i+1, err)
 							}
@@ -136,6 +139,10 @@ func TestTheExamplesOfTheSpecificationAreTrue(t *testing.T) {
 						switch path.Key {
 						case "/v1/decide":
 							strict(text, new(api.Answer))
+						case "/v1/reports":
+							strict(text, new(api.Taken))
+						case "/v1/reports/{id}":
+							strict(text, new(api.Reported))
 						case "/v1/decisions/{id}":
 							strict(text, new(api.Recorded))
 						case "/v1/events":

@@ -106,7 +106,10 @@ func (p *problem) appendTo(b []byte) []byte {
 
 // fail answers a request with a problem. A fault of ours is logged: the text of its error stays inside.
 func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := explain(err)
+	d.failAs(w, r, err, explain(err))
+}
+
+func (d *Door) failAs(w http.ResponseWriter, r *http.Request, err error, p problem) {
 	if p.status >= http.StatusInternalServerError {
 		d.tell(r, err)
 	}

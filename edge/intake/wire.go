@@ -128,6 +128,7 @@ const (
 	objTo
 	objLink
 	objTokens
+	objReport // read by report.go; here for the names of dropped fields
 )
 
 const (

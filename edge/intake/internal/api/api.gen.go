@@ -10,6 +10,36 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for Category.
+const (
+	Abuse          Category = "abuse"
+	Impersonation  Category = "impersonation"
+	Other          Category = "other"
+	Scam           Category = "scam"
+	Spam           Category = "spam"
+	SuspiciousLink Category = "suspicious-link"
+)
+
+// Valid indicates whether the value is a known member of the Category enum.
+func (e Category) Valid() bool {
+	switch e {
+	case Abuse:
+		return true
+	case Impersonation:
+		return true
+	case Other:
+		return true
+	case Scam:
+		return true
+	case Spam:
+		return true
+	case SuspiciousLink:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventAttestation.
 const (
 	Basic  EventAttestation = "basic"
@@ -52,36 +82,6 @@ func (e EventBy) Valid() bool {
 	case Creator:
 		return true
 	case InviteLink:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for EventCategory.
-const (
-	Abuse          EventCategory = "abuse"
-	Impersonation  EventCategory = "impersonation"
-	Other          EventCategory = "other"
-	Scam           EventCategory = "scam"
-	Spam           EventCategory = "spam"
-	SuspiciousLink EventCategory = "suspicious-link"
-)
-
-// Valid indicates whether the value is a known member of the EventCategory enum.
-func (e EventCategory) Valid() bool {
-	switch e {
-	case Abuse:
-		return true
-	case Impersonation:
-		return true
-	case Other:
-		return true
-	case Scam:
-		return true
-	case Spam:
-		return true
-	case SuspiciousLink:
 		return true
 	default:
 		return false
@@ -400,6 +400,45 @@ func (e ReasonShadow) Valid() bool {
 	}
 }
 
+// Defines values for ReportedGrade.
+const (
+	Claim      ReportedGrade = "claim"
+	Franked    ReportedGrade = "franked"
+	Screenshot ReportedGrade = "screenshot"
+	Transcript ReportedGrade = "transcript"
+)
+
+// Valid indicates whether the value is a known member of the ReportedGrade enum.
+func (e ReportedGrade) Valid() bool {
+	switch e {
+	case Claim:
+		return true
+	case Franked:
+		return true
+	case Screenshot:
+		return true
+	case Transcript:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportedStatus.
+const (
+	ReportedStatusTaken ReportedStatus = "taken"
+)
+
+// Valid indicates whether the value is a known member of the ReportedStatus enum.
+func (e ReportedStatus) Valid() bool {
+	switch e {
+	case ReportedStatusTaken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResultRecorded.
 const (
 	ResultRecordedTrue ResultRecorded = true
@@ -409,6 +448,21 @@ const (
 func (e ResultRecorded) Valid() bool {
 	switch e {
 	case ResultRecordedTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TakenStatus.
+const (
+	TakenStatusTaken TakenStatus = "taken"
+)
+
+// Valid indicates whether the value is a known member of the TakenStatus enum.
+func (e TakenStatus) Valid() bool {
+	switch e {
+	case TakenStatusTaken:
 		return true
 	default:
 		return false
@@ -464,6 +518,12 @@ type Answer struct {
 	Would Verdict `json:"would"`
 }
 
+// Bytes32 32 bytes in base64url without padding.
+type Bytes32 = string
+
+// Category What the reporter chose.
+type Category string
+
 // Event One thing that happened. Which fields a kind needs stands with each field; what a platform cannot tell is left out, never null.
 // A field that a kind has no use for is dropped.
 type Event struct {
@@ -486,7 +546,7 @@ type Event struct {
 	Bytes *int64 `json:"bytes,omitempty"`
 
 	// Category Of user.reported.
-	Category *EventCategory `json:"category,omitempty"`
+	Category *Category `json:"category,omitempty"`
 
 	// Count Of message.sent: coalesced messages; default 1.
 	Count *int `json:"count,omitempty"`
@@ -570,9 +630,6 @@ type EventAttestation string
 // EventBy Of group.joined.
 type EventBy string
 
-// EventCategory Of user.reported.
-type EventCategory string
-
 // EventReason Of account.deleted.
 type EventReason string
 
@@ -581,6 +638,30 @@ type EventTier string
 
 // EventVia Of number.looked_up.
 type EventVia string
+
+// Franking Proves to the platform that it carried `opened.text`; docs/formats/franking.md. `message` is the message id that the tag covers.
+type Franking struct {
+	// Commitment What the sender committed to.
+	Commitment Bytes32 `json:"commitment"`
+
+	// Key The opening key of the commitment.
+	Key Bytes32 `json:"key"`
+
+	// KeyId Which of the platform's keys made the tag.
+	KeyId string `json:"key_id"`
+
+	// Recipient The account, or the group.
+	Recipient RawID `json:"recipient"`
+
+	// Sender Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	Sender RawID `json:"sender"`
+
+	// SentAt In milliseconds.
+	SentAt time.Time `json:"sent_at"`
+
+	// Tag The platform's tag.
+	Tag Bytes32 `json:"tag"`
+}
 
 // Kind What happened. The list is closed; an unknown kind is refused by name.
 type Kind string
@@ -639,6 +720,21 @@ type Number struct {
 
 // NumberCarrier defines model for Number.Carrier.
 type NumberCarrier string
+
+// Opened What the reporter's client opened. Sealed for the case; where no link is among it, nothing of it is kept.
+type Opened struct {
+	// Links The links of the message. For a franked report each must stand in its text.
+	Links *[]Link `json:"links,omitempty"`
+
+	// ScreenshotText Text read from a picture of a screen, at most 64 KiB.
+	ScreenshotText *string `json:"screenshot_text,omitempty"`
+
+	// Text The reported message, exactly as it was sent, at most 64 KiB.
+	Text *string `json:"text,omitempty"`
+
+	// Transcript Messages around it, in order. The links of those that the reporter did not send are reported too.
+	Transcript *[]TranscriptMessage `json:"transcript,omitempty"`
+}
 
 // Problem RFC 9457.
 type Problem struct {
@@ -711,6 +807,59 @@ type Recorded struct {
 	Seen     time.Time `json:"seen"`
 }
 
+// Report What a user tells. At least one of `subject`, `message` and `opened` says what it is about. What is not known is left out, never null.
+type Report struct {
+	// At When it was told. More than 5 minutes in the future is refused.
+	At time.Time `json:"at"`
+
+	// Category What the reporter chose.
+	Category *Category `json:"category,omitempty"`
+
+	// Franking Proves to the platform that it carried `opened.text`; docs/formats/franking.md. `message` is the message id that the tag covers.
+	Franking *Franking `json:"franking,omitempty"`
+
+	// Group Where it happened, when in a group.
+	Group *RawID `json:"group,omitempty"`
+
+	// Id The platform's id of the report.
+	Id string `json:"id"`
+
+	// Message The id of the reported event, as it was sent to us. Left out when we never had it.
+	Message *RawID `json:"message,omitempty"`
+
+	// Opened What the reporter's client opened. Sealed for the case; where no link is among it, nothing of it is kept.
+	Opened *Opened `json:"opened,omitempty"`
+
+	// Reporter Who reports.
+	Reporter RawID `json:"reporter"`
+
+	// Share The reporter agreed that third parties get it. Default false.
+	Share *bool `json:"share,omitempty"`
+
+	// Subject Whom it is about. Must be who sent the reported message, where that is known.
+	Subject *RawID `json:"subject,omitempty"`
+}
+
+// Reported defines model for Reported.
+type Reported struct {
+	At     time.Time      `json:"at"`
+	Grade  ReportedGrade  `json:"grade"`
+	Id     string         `json:"id"`
+	Status ReportedStatus `json:"status"`
+
+	// Taken When it reached us.
+	Taken time.Time `json:"taken"`
+
+	// Why How the grade came about, in words for who writes the adapter. Not for reporters.
+	Why string `json:"why"`
+}
+
+// ReportedGrade defines model for Reported.Grade.
+type ReportedGrade string
+
+// ReportedStatus defines model for Reported.Status.
+type ReportedStatus string
+
 // Result What became of one line of a batch: `decision` with status 200, `problem` with any other.
 type Result struct {
 	Decision *Answer `json:"decision,omitempty"`
@@ -731,8 +880,28 @@ type Result struct {
 // ResultRecorded Present when the event was known.
 type ResultRecorded bool
 
+// Taken defines model for Taken.
+type Taken struct {
+	// Id The platform's id of the report.
+	Id     string      `json:"id"`
+	Status TakenStatus `json:"status"`
+}
+
+// TakenStatus defines model for Taken.Status.
+type TakenStatus string
+
 // Token defines model for Token.
 type Token = string
+
+// TranscriptMessage defines model for TranscriptMessage.
+type TranscriptMessage struct {
+	At    time.Time `json:"at"`
+	Links *[]Link   `json:"links,omitempty"`
+
+	// Sender Whatever the platform calls it, 1 to 256 bytes. Sealed before anything is kept.
+	Sender RawID   `json:"sender"`
+	Text   *string `json:"text,omitempty"`
+}
 
 // Verdict What the platform should do. From weak to strong.
 type Verdict string
@@ -779,6 +948,9 @@ type Unavailable = Problem
 // DecideJSONRequestBody defines body for Decide for application/json ContentType.
 type DecideJSONRequestBody = Event
 
+// ReportJSONRequestBody defines body for Report for application/json ContentType.
+type ReportJSONRequestBody = Report
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Documentation This specification as a page
@@ -805,6 +977,12 @@ type ServerInterface interface {
 	// Events Decide a batch
 	// (POST /v1/events)
 	Events(w http.ResponseWriter, r *http.Request)
+	// Report Hand over what a user reports
+	// (POST /v1/reports)
+	Report(w http.ResponseWriter, r *http.Request)
+	// Reported Read how a report was graded
+	// (GET /v1/reports/{id})
+	Reported(w http.ResponseWriter, r *http.Request, id string)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -940,6 +1118,46 @@ func (siw *ServerInterfaceWrapper) Events(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
+// Report operation middleware
+func (siw *ServerInterfaceWrapper) Report(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Report(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Reported operation middleware
+func (siw *ServerInterfaceWrapper) Reported(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Reported(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1063,6 +1281,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/decide", wrapper.Decide)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/events", wrapper.Events)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/decisions/{id}", wrapper.Decision)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/reports", wrapper.Report)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/reports/{id}", wrapper.Reported)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/livez", wrapper.Live)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/readyz", wrapper.Ready)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/metrics", wrapper.Metrics)
