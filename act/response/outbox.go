@@ -237,10 +237,14 @@ func (m *Memory) Of(_ context.Context, tenant vedette.Tenant, events []vedette.E
 	if len(events) > MaxChunk {
 		return nil, fmt.Errorf("response: changes of %d messages, at most %d: %w", len(events), MaxChunk, vedette.ErrTooLarge)
 	}
+	asked := make(map[vedette.EventID]bool, len(events))
+	for _, e := range events {
+		asked[e] = true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range m.box(tenant).changes {
-		if slices.Contains(events, c.Event) {
+		if asked[c.Event] {
 			out = append(out, c.clone())
 		}
 	}
