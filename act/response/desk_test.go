@@ -605,6 +605,7 @@ func TestAnImportedIndicatorChangesMindsAndIsTakenBack(t *testing.T) {
 		"under the cases' name":    func(c *response.Cause) { c.Reason.Rule = response.TargetBlocks },
 		"with a recall":            func(c *response.Cause) { c.Recall = response.RecallRedaction },
 		"with something to undo":   func(c *response.Cause) { c.Back = vedette.Digest{1} },
+		"that tells too much":      func(c *response.Cause) { c.Reason.Text = strings.Repeat("x", 1001) },
 		"without a digest":         func(c *response.Cause) { c.Of = vedette.Digest{} },
 		"that ended":               func(c *response.Cause) { c.Until = start },
 		"of no tenant":             func(c *response.Cause) { c.Tenant = "" },

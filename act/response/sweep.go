@@ -78,6 +78,8 @@ func (d *Desk) check(ctx context.Context, c *Cause, at time.Time) error {
 	switch {
 	case c.Of.IsZero() || c.Reason.Rule == "" || c.Reason.Text == "":
 		return fmt.Errorf("response: sweep: a cause without its digest or reason: %w", vedette.ErrInvalid)
+	case len(c.Reason.Rule) > 200 || len(c.Reason.Text) > 1000:
+		return fmt.Errorf("response: sweep: a rule of up to 200 bytes, a text of up to 1000: %w", vedette.ErrTooLarge) // a webhook must stay below 20 kB
 	case (c.Kind == CauseRevoked) != !c.Back.IsZero():
 		return fmt.Errorf("response: sweep: what is revoked names what it takes back, and nothing else does: %w", vedette.ErrInvalid)
 	case !c.Until.IsZero() && !at.Before(c.Until):
