@@ -221,6 +221,9 @@ func (r *Recording) take(e *journal.Entry) {
 	}
 	r.pending = fresh
 	r.sieve.feed(e)
+	if r.flushed == 0 {
+		r.flushed = r.sieve.now
+	}
 }
 
 func (r *Recording) isErased(s *Sighting) bool {
@@ -247,11 +250,7 @@ func (r *Recording) deliver(ctx context.Context) error {
 	}
 	r.rows += len(r.pending)
 	r.pending = r.pending[:0]
-	now := r.sieve.now
-	if r.flushed == 0 {
-		r.flushed = now
-	}
-	if now-r.flushed < r.rules.FlushEvery.Milliseconds() && r.rows < r.rules.FlushRows {
+	if r.sieve.now-r.flushed < r.rules.FlushEvery.Milliseconds() && r.rows < r.rules.FlushRows {
 		return nil
 	}
 	return r.flush(ctx)

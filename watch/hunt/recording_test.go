@@ -479,6 +479,7 @@ func TestRetentionWaitsForHistory(t *testing.T) {
 		put(t, j, send(t, noon, 1, 2, "https://evil.example/a", rare(nil)), tick(noon.Add(time.Minute)))
 		put(t, j, tick(noon.Add(2*time.Minute)))
 		h := &torn{Memory: hunt.NewMemory(), deny: vedette.ErrUnavailable}
+		put(t, j, tick(noon.Add(20*time.Minute)))
 		if err := recording(t, hunt.Rules{}, hunt.RecordingDeps{Journal: j, History: h}).Run(t.Context()); !errors.Is(err, vedette.ErrUnavailable) {
 			t.Fatal(err)
 		}
@@ -488,8 +489,8 @@ func TestRetentionWaitsForHistory(t *testing.T) {
 		}
 		h.crash()
 		follow(t, recording(t, hunt.Rules{}, hunt.RecordingDeps{Journal: j, History: h}))
-		if got, err := journal.Retain(t.Context(), j, time.Hour, noon.Add(48*time.Hour)); err != nil || got.Purged != 1 {
-			t.Errorf("retain after the flush: %+v, %v; want one frame purged", got, err)
+		if got, err := journal.Retain(t.Context(), j, time.Hour, noon.Add(48*time.Hour)); err != nil || got.Purged != 2 {
+			t.Errorf("retain after the flush: %+v, %v; want two frames purged", got, err)
 		}
 	})
 }
