@@ -54,3 +54,26 @@ func TestALogOfACaseCannotBeChanged(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkTakeReports is what one more report of one link costs where very many were taken.
+func BenchmarkTakeReports(b *testing.B) {
+	d, err := records.Open(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = d.Close() })
+	s := d.Cases()
+	c := casefile.Case{Tenant: "chat", About: vedette.Token{Kind: vedette.TokenDomain, Epoch: 52}, State: casefile.Signal}
+	c.ID = casefile.About(c.Tenant, c.About)
+	r := casefile.Report{Tenant: "chat", Grade: casefile.Claim, Opened: make([]byte, 400), Links: []casefile.Link{{Host: "a.example", Case: c.ID, URL: make([]byte, 100)}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Version++
+		n := c.Version
+		r.ID, r.Reporter = vedette.EventID{byte(n), byte(n >> 8), byte(n >> 16)}, vedette.AccountID{byte(n), byte(n >> 8), byte(n >> 16)}
+		v := casefile.Voice{Case: c.ID, Who: [17]byte{'a', byte(n), byte(n >> 8), byte(n >> 16)}, Voices: 50}
+		if err := s.Keep(b.Context(), casefile.Change{Report: &r, Cases: []casefile.Case{c}, Voices: []casefile.Voice{v}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
