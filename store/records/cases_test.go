@@ -10,6 +10,7 @@ import (
 	"vedette"
 	"vedette/act/casefile"
 	"vedette/act/casefile/casefiletest"
+	"vedette/store/records"
 )
 
 func TestCaseStore(t *testing.T) {
