@@ -39,7 +39,11 @@ type config struct {
 	// Tokens compiles indicators for tokens (tier 1) however many there are. Default false: up to 250,000 are.
 	Tokens bool
 	// Trace is the address of an OpenTelemetry collector (OTLP over HTTP, host:port). Default: none, nothing is sent.
-	Trace    string
+	Trace string
+	// Franking is a file with the keys by which the platform tags what it carries (docs/formats/franking.md). Default: none, no report is franked.
+	Franking string
+	// Webhook is where changed decisions are delivered, and the file of the secrets that sign them. Default: nowhere.
+	Webhook  struct{ URL, Secret string }
 	Sequence sequence.Config
 }
 
@@ -60,6 +64,9 @@ var keys = map[string]string{
 	"memory":              "MiB that the gate's memory may take, 16 to 65536 (256)",
 	"tokens":              "compile indicators for tokens (tier 1) however many there are, 59 bytes each (false: up to 250,000)",
 	"trace":               "an OpenTelemetry collector, host:port, OTLP over HTTP (none: nothing is sent)",
+	"franking":            "a file with the keys by which the platform tags what it carries (none: no report is franked)",
+	"webhook.url":         "the platform's own address to which changed decisions are delivered, https (none: they can be read at /v1/changes)",
+	"webhook.secret":      "a file with the secrets that sign deliveries, one a line, the newest first; needed with webhook.url",
 	"sequence.queue":      "events that may wait before the door answers busy, 1 to 1048576 (16384)",
 	"sequence.budget":     "how long an event may wait before its answer counts as degraded, 1ms to 1s (20ms)",
 	"sequence.checkpoint": "after how many events all of memory has been saved once more, 1024 to 16777216 (131072)",
@@ -91,7 +98,7 @@ func readConfig(g *global) (config, error) {
 	}
 	err := k.Load(env.Provider(".", env.Opt{Prefix: "VEDETTE_", TransformFunc: func(name, value string) (string, any) {
 		name = strings.ToLower(strings.TrimPrefix(name, "VEDETTE_"))
-		if strings.HasPrefix(name, "sequence_") {
+		if strings.HasPrefix(name, "sequence_") || strings.HasPrefix(name, "webhook_") {
 			name = strings.Replace(name, "_", ".", 1)
 		}
 		if _, ok := keys[name]; !ok {
@@ -186,6 +193,10 @@ func (c *config) read(k *koanf.Koanf, from map[string]string) error {
 	number("sequence.queue", &c.Sequence.Queue, 1, 1<<20)
 	number("sequence.checkpoint", &c.Sequence.Checkpoint, 1024, 1<<24)
 	duration("sequence.budget", &c.Sequence.Budget, time.Millisecond, time.Second)
+	c.Franking, c.Webhook.URL, c.Webhook.Secret = k.String("franking"), k.String("webhook.url"), k.String("webhook.secret")
+	if c.Webhook.URL != "" && c.Webhook.Secret == "" {
+		wrong("webhook.url", "webhook.secret beside it: unsigned deliveries are not made")
+	}
 	if c.Rules != "" {
 		if !isDir(c.Rules) {
 			wrong("rules", "a folder of rule files that is there")

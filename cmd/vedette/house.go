@@ -48,6 +48,10 @@ type house struct {
 	judging   atomic.Pointer[judging]
 	decisions *decision.Metrics
 
+	db  *records.DB
+	now func() time.Time // the house's clock; of a replay that reacts, the file's
+	slow
+
 	seq     *sequence.Sequencer
 	sealing sync.Mutex // held by a replay while it seals a chunk, so that what is durable is a prefix of it
 	stopped chan error // what the sequencer ended with
@@ -71,6 +75,7 @@ type opening struct {
 	scratch bool // the journal and the vault are temporary; indicators, rules and arming are the folder's
 	replay  bool // nobody waits: no time is measured and no answer is degraded by waiting
 	demo    bool
+	now     func() time.Time // nil: the clock
 	log     *slog.Logger
 }
 
@@ -79,7 +84,10 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry()}
+	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry(), now: o.now}
+	if h.now == nil {
+		h.now = time.Now
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -107,7 +115,10 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 		return h, err
 	}
 	h.ends = append(h.ends, db.Close)
-	h.people = authority.NewRegister(db.People())
+	h.db = db
+	h.proof = h.newProof(keys)
+	h.ends = append(h.ends, h.proof.end)
+	h.people = authority.NewRegister(recorded{db.People(), h.proof.recorder(db.People())})
 	h.arms = authority.NewArms(db.Arming(), h.people)
 	h.known = db.Indicators()
 	if h.machines, err = access.Open(ctx, db.Machines(), nil); err != nil {
@@ -128,7 +139,7 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 		return h, err
 	}
 	h.ends = append(h.ends, store.Close)
-	options := []vault.Option{vault.WithRecorder(db.People()), vault.WithClock(time.Now)}
+	options := []vault.Option{vault.WithRecorder(h.proof.recorder(db.People())), vault.WithClock(h.now)}
 	if o.replay {
 		options = append(options, vault.WithNumbers())
 	}
@@ -139,6 +150,9 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 		return h, err
 	}
 	h.ends = append(h.ends, h.journal.Close)
+	if err = h.rooms(ctx, kept); err != nil {
+		return h, err
+	}
 	if h.decisions, err = decision.NewMetrics(h.metrics); err != nil {
 		return h, err
 	}

@@ -242,6 +242,9 @@ type erased struct {
 	Known    bool   `json:"known"`
 	Seed     bool   `json:"seed"`
 	Enrolled bool   `json:"enrolled"`
+	// Sightings and Reports are how many were taken out of history, and how many reports were changed.
+	Sightings int64 `json:"sightings"`
+	Reports   int   `json:"reports"`
 }
 
 var opErase = operation[erasing, erased]{"vault.erase", func(ctx context.Context, h *house, in erasing) (erased, error) {
@@ -253,8 +256,29 @@ var opErase = operation[erasing, erased]{"vault.erase", func(ctx context.Context
 	if err != nil {
 		return erased{}, err
 	}
+	if err := h.settle(ctx); err != nil {
+		return erased{}, err
+	}
 	e, err := h.vault.Erase(ctx, permit, in.Ask.Tenant, kind, in.Raw)
-	return erased{kind.String(), e.Known, e.Seed, e.Enrolled}, err
+	out := erased{Kind: kind.String(), Known: e.Known, Seed: e.Seed, Enrolled: e.Enrolled}
+	if err != nil || !e.Known {
+		return out, err
+	}
+	var account vedette.AccountID
+	var group vedette.GroupID
+	switch kind {
+	case vault.KindAccount:
+		account = e.Account()
+		if out.Reports, err = h.cases.Erase(ctx, permit, in.Ask.Tenant, account); err != nil {
+			return out, err
+		}
+	case vault.KindGroup:
+		group = e.Surrogate
+	default:
+		return out, nil
+	}
+	out.Sightings, err = h.recording.Erase(ctx, account, group)
+	return out, err
 }}
 
 func (g *global) erase() *cobra.Command {
@@ -314,6 +338,9 @@ approvals. The act names no person, so keep to one case for each request, and en
 				return err
 			}
 			fmt.Fprintf(w, "Erased: nobody can tell any more whom the journal means. Seen again, the same %s gets another surrogate.\n", out.Kind)
+			if out.Sightings+int64(out.Reports) > 0 {
+				fmt.Fprintf(w, "Out of history went %s, out of reports %s.\n", count(int(out.Sightings)), count(out.Reports))
+			}
 			if out.Seed {
 				fmt.Fprintln(w, "Its seed went too: what was sealed for it can be opened by nobody.")
 			}

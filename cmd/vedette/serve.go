@@ -21,7 +21,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"vedette"
+	"vedette/act/response"
 	"vedette/edge/adapter/matrix"
+	"vedette/edge/adapter/stream"
 	"vedette/edge/intake"
 	"vedette/inline/sequence"
 	"vedette/record/journal"
@@ -90,6 +92,7 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 		Find: func(ctx context.Context, t vedette.Tenant, id vedette.EventID) (journal.Entry, error) {
 			return h.journal.Find(ctx, t, id, time.Time{})
 		},
+		Reports: h.cases, Franking: h.franking,
 		Ready: h.seq.Ready, Registerer: h.metrics, Gatherer: h.metrics, TracerProvider: tracer, Logger: h.log,
 	})
 	if err != nil {
@@ -99,10 +102,19 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 	if err != nil {
 		return err
 	}
+	changes, err := stream.New(stream.Config{}, stream.Deps{Outbox: h.outbox, Keys: h.machines, Log: h.log, Registerer: h.metrics})
+	if err != nil {
+		return err
+	}
+	hook, err := h.webhook()
+	if err != nil {
+		return err
+	}
 	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/", door)
 	mux.Handle(matrix.Path, synapse)
+	mux.Handle(stream.Pattern, changes)
 	api, err := net.Listen("tcp", h.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("the API cannot be served at %s: %w; choose another address with --listen", h.cfg.Listen, cause(err))
@@ -151,6 +163,19 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 		})
 	}
 	wg.Go(func() { h.clockwork(ctx) })
+	if n, err := h.desk.Finish(ctx); err != nil {
+		h.log.Error("acts that were begun before the last stop could not be finished", "cause", err.Error())
+	} else if n > 0 {
+		h.log.Warn("acts that were begun before the last stop are finished", "acts", n)
+	}
+	h.following.Store(true)
+	defer h.following.Store(false)
+	for name, run := range h.followers() {
+		wg.Go(func() { h.keepUp(ctx, name, run) })
+	}
+	if hook != nil {
+		wg.Go(func() { h.keepUp(ctx, "webhook", hook.Run) })
+	}
 	if err := h.folder.announce(serving{PID: os.Getpid(), Socket: path, Address: api.Addr().String()}); err != nil {
 		failed <- err
 	}
@@ -179,6 +204,21 @@ func cause(err error) error {
 		return op.Err
 	}
 	return err
+}
+
+// keepUp runs what follows the journal until ctx ends. When it fails it is tried again: what a full disk stopped goes on when there is room.
+func (h *house) keepUp(ctx context.Context, name string, run func(context.Context) error) {
+	for ctx.Err() == nil {
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		h.log.Error("a part beside the gate stopped and is tried again in 5 seconds; the gate goes on", "part", name, "cause", fmt.Sprint(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Second):
+		}
+	}
 }
 
 // matrixFallback is what the homeserver gets when there is no decision; it knows no third thing between allow and block.
@@ -240,6 +280,17 @@ func (h *house) clockwork(ctx context.Context) {
 }
 
 func (h *house) forget(ctx context.Context) {
+	now := time.Now()
+	for what, expire := range map[string]func() error{
+		"history": func() error { _, err := h.recording.Expire(ctx, now); return err },
+		"hunts":   func() error { _, err := h.hunter.Expire(ctx, now); return err },
+		"reports": func() error { _, err := h.cases.Expire(ctx, now.Add(-h.cfg.Retention)); return err },
+		"changes": func() error { _, err := h.outbox.Expire(ctx, now.Add(-response.Retention)); return err },
+	} {
+		if err := expire(); err != nil && ctx.Err() == nil {
+			h.log.Error("what is past its term could not be forgotten", "what", what, "cause", err.Error())
+		}
+	}
 	r, err := journal.Retain(ctx, h.journal, h.cfg.Retention, time.Now(), "gate/segment/")
 	switch {
 	case err != nil && ctx.Err() == nil:

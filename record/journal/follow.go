@@ -16,6 +16,15 @@ const FollowerState = "follower/"
 // each batch. It returns when ctx ends (with ctx's error), when the follower fails, or when the journal does; an entry whose batch was not
 // kept is given again the next time. An entry that was purged before the follower saw it is an error that wraps ErrPurged, never a gap.
 func Follow(ctx context.Context, j Journal, f Follower, batch int) error {
+	return follow(ctx, j, f, batch, true)
+}
+
+// CatchUp is Follow to the end that the journal has when it begins: then it returns nil.
+func CatchUp(ctx context.Context, j Journal, f Follower, batch int) error {
+	return follow(ctx, j, f, batch, false)
+}
+
+func follow(ctx context.Context, j Journal, f Follower, batch int, on bool) error {
 	if batch < 1 {
 		return fmt.Errorf("journal: follow %s: batches of %d: %w", f.Name(), batch, vedette.ErrInvalid)
 	}
@@ -24,7 +33,7 @@ func Follow(ctx context.Context, j Journal, f Follower, batch int) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for last := j.Last(); on || place.Less(last); {
 		if err := j.Wait(ctx, place); err != nil {
 			return err
 		}
@@ -62,6 +71,7 @@ func Follow(ctx context.Context, j Journal, f Follower, batch int) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // Place returns the last position that a follower has taken, or zero.
