@@ -8,7 +8,6 @@ import (
 
 	"vedette/record/evidence"
 	"vedette/record/evidence/evidencetest"
-	"vedette/store/records"
 )
 
 func TestShelf(t *testing.T) {
@@ -26,8 +25,7 @@ func TestShelf(t *testing.T) {
 
 func TestWhatIsErasedFromTheShelfIsInNoFile(t *testing.T) {
 	dir := t.TempDir()
-	var d *records.DB
-	d = openIn(t, dir)
+	d := openIn(t, dir)
 	s := d.Shelf()
 	secret := bytes.Repeat([]byte("a word that must go "), 300) // over several pages
 	b := evidencetest.MakeBody(0, 2)

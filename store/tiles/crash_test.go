@@ -35,6 +35,8 @@ func child() bool {
 		_, err = tiles.Open(context.Background(), dir, s, tiles.Options{})
 	case "append":
 		err = appendForEver(dir)
+	case "house":
+		err = keepHouse(dir)
 	case "full":
 		err = fullDisk(dir)
 	}

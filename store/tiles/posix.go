@@ -4,6 +4,7 @@ package tiles
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,7 @@ type Tree struct {
 	adding sync.Mutex     // leaves of one Append stand one behind the other
 	busy   sync.WaitGroup // Appends under way
 
-	mu      sync.Mutex // guards closed, appends, litter, failed, bundle, at, full, proofs
+	mu      sync.Mutex // guards closed, appends, litter, failed, bundle, at, full, have, proofs
 	closed  bool
 	appends int           // under way
 	litter  bool          // an Append failed: files may lie about
@@ -55,6 +56,7 @@ type Tree struct {
 	bundle  [][]byte      // the last bundle read
 	at      uint64        // its index
 	full    bool          // it is a full one, and does not change any more
+	have    uint64        // leaves that stand; there may be more
 	proofs  *proofBuilder // over the last size asked for
 }
 
@@ -129,6 +131,9 @@ func Open(ctx context.Context, dir string, signer note.Signer, opts Options) (_ 
 	}()
 	tidyState(dir)
 	if err := t.ours(); err != nil {
+		return nil, err
+	}
+	if err := t.catchUp(); err != nil {
 		return nil, err
 	}
 	driver, err := posix.New(ctx, posix.Config{Path: dir, HTTPClient: &http.Client{Transport: nowhere{}}})
@@ -237,6 +242,56 @@ func (t *Tree) ours() error {
 		}
 	}
 	return fmt.Errorf("tiles: %s is not signed by this key: %w", t.dir, vedette.ErrConflict)
+}
+
+// catchUp signs what a killed process had integrated and not published yet. The library does the same, a tenth of a second later; whoever opens the
+// log needs to know at once what stands. A state that this does not know is left to the library.
+func (t *Tree) catchUp() error {
+	version, _ := os.ReadFile(filepath.Join(t.dir, ".state", "version"))
+	b, err := os.ReadFile(filepath.Join(t.dir, ".state", "treeState"))
+	if err != nil || string(version) != "1" {
+		return nil
+	}
+	var state struct {
+		Size uint64 `json:"size"`
+		Root []byte `json:"root"`
+	}
+	if json.Unmarshal(b, &state) != nil || len(state.Root) != 32 {
+		return nil
+	}
+	path := filepath.Join(t.dir, "checkpoint")
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	if c, err := evidence.ReadCheckpoint(old); err != nil || c.Size >= state.Size {
+		return nil
+	}
+	text, err := evidence.SignCheckpoint(evidence.Checkpoint{Origin: t.key.Name(), Size: state.Size, Root: vedette.Digest(state.Root)}, t.key)
+	if err != nil {
+		return err
+	}
+	half, err := os.OpenFile(path+"0", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) // a name that tidyState knows
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	_, err = half.Write(text)
+	err = errors.Join(err, half.Sync(), half.Close())
+	if err == nil {
+		err = os.Rename(half.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(half.Name())
+		return fault("checkpoint", err)
+	}
+	d, err := os.Open(t.dir)
+	if err != nil {
+		return fault("checkpoint", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fault("checkpoint", err)
+	}
+	return nil
 }
 
 // Verifier returns the key that checkpoints are signed with, when it is known.
@@ -465,6 +520,18 @@ func (t *Tree) over(ctx context.Context, size uint64) (*client.ProofBuilder, err
 	return t.proofs.ProofBuilder, nil
 }
 
+// reaches returns a number of leaves that stand, and looks at the disk only when it must be more than it was. The caller holds mu.
+func (t *Tree) reaches(ctx context.Context, size uint64) (uint64, error) {
+	if t.have < size {
+		have, err := t.reader.IntegratedSize(ctx)
+		if err != nil {
+			return 0, err
+		}
+		t.have = have
+	}
+	return t.have, nil
+}
+
 // tile reads a tile as it was in a smaller tree. A tree that grew by more than one leaf at a time never wrote that one: then it is the
 // beginning of the present one.
 func (t *Tree) tile(ctx context.Context, level, index uint64, p uint8) ([]byte, error) {
@@ -493,7 +560,7 @@ func (t *Tree) Inclusion(ctx context.Context, index, size uint64) ([]vedette.Dig
 	if t.closed {
 		return nil, evidence.ErrClosed
 	}
-	if have, err := t.reader.IntegratedSize(ctx); err != nil {
+	if have, err := t.reaches(ctx, size); err != nil {
 		return nil, fault("proof", err)
 	} else if size > have || index >= size {
 		return nil, fmt.Errorf("tiles: leaf %d in a tree of %d, of %d leaves: %w", index, size, have, vedette.ErrUnknown)
@@ -513,7 +580,7 @@ func (t *Tree) Consistency(ctx context.Context, from, to uint64) ([]vedette.Dige
 	if t.closed {
 		return nil, evidence.ErrClosed
 	}
-	if have, err := t.reader.IntegratedSize(ctx); err != nil {
+	if have, err := t.reaches(ctx, to); err != nil {
 		return nil, fault("proof", err)
 	} else if to > have || from > to {
 		return nil, fmt.Errorf("tiles: trees of %d and %d, of %d leaves: %w", from, to, have, vedette.ErrUnknown)
