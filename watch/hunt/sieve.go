@@ -276,11 +276,12 @@ func decodeSieve(rules Rules, b []byte) (*sieve, error) {
 	if units > maxUnits {
 		r.bad = true
 	}
+	last := Key(0)
 	for i := uint32(0); i < units && !r.bad; i++ {
 		k := Key(r.u64())
 		u := &spread{first: int64(r.u64()), state: spreadState(r.u8())}
 		n := r.u16()
-		if u.state > full || n > maxNodes || u.state != growing && n > 0 || v.units[k] != nil {
+		if u.state > full || n > maxNodes || u.state != growing && n > 0 || k <= last {
 			r.bad = true
 			break
 		}
@@ -299,7 +300,7 @@ func decodeSieve(rules Rules, b []byte) (*sieve, error) {
 			u.ids, u.parent, u.counts = append(u.ids, id), append(u.parent, parent), append(u.counts, counts == 1)
 			u.parts += int(counts)
 		}
-		v.units[k] = u
+		v.units[k], last = u, k
 	}
 	n := r.u32()
 	if n > maxForgotten {
@@ -307,6 +308,9 @@ func decodeSieve(rules Rules, b []byte) (*sieve, error) {
 	}
 	for i := uint32(0); i < n && !r.bad; i++ {
 		k := Key(r.u64())
+		if v.knows(k) {
+			r.bad = true
+		}
 		v.forgotten[k] = struct{}{}
 		v.order = append(v.order, k)
 	}
