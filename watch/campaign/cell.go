@@ -98,6 +98,17 @@ func uses(e *vedette.Event, yield func(a vedette.AccountID, t thing, class vedet
 	}
 }
 
+// recipient returns to whom a message went.
+func recipient(e *vedette.Event) (vedette.Recipient, bool) {
+	switch b := e.Body.(type) {
+	case *vedette.LinkSent:
+		return b.To, true
+	case *vedette.MessageSent:
+		return b.To, true
+	}
+	return vedette.Recipient{}, false
+}
+
 // findCell reads the journal's window twice: what the senders are on, then who else is.
 func (f *search) findCell(ctx context.Context) error {
 	people := f.people()
@@ -138,6 +149,12 @@ func (f *search) findCell(ctx context.Context) error {
 	}
 	others := map[thing]map[vedette.AccountID]bool{} // on it, and not drawn: counted up to CellSize
 	if err := f.readJournal(ctx, (progressOf+progressCell)/2, progressCell, func(e *journal.Entry) {
+		if to, ok := recipient(&e.Event); ok {
+			if s := things[thing{byGroup, to.Group}]; s != nil {
+				s.size = max(s.size, to.Size)
+			}
+			return
+		}
 		uses(&e.Event, func(a vedette.AccountID, t thing, class vedette.NetworkClass, size uint16, made bool) {
 			s := things[t]
 			if s == nil || a.IsZero() {

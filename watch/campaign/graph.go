@@ -312,13 +312,13 @@ const (
 	rankReport   = 950
 	rankEntry    = 940
 	rankSender   = 900
+	rankCellNode = 895
+	rankShared   = 885
 	rankTarget   = 860 // and how far it came
 	rankGroup    = 850
-	rankCellNode = 845
 	rankDerived  = 840
 	rankByFound  = 800 // a target by a derived host, and how far it came
 	rankCell     = 700 // a cell account
-	rankShared   = 690
 	rankOther    = 600
 	rankByOther  = 590 // a target by another link, and how far it came
 	rankPopular  = 500
@@ -629,7 +629,7 @@ func (d *draft) addPeople(rows []*row) {
 			continue
 		}
 		n := d.node(accountKey(p.id), KindAccount)
-		n.account, n.Role, n.rank = p.id, r, rank
+		n.account, n.Role, n.rank, n.sort = p.id, r, rank, p.first.UnixMilli()
 		m := d.f.cell.members[p.id]
 		if r == RoleSender || r == RoleCell {
 			n.Weight = m.bits
@@ -691,7 +691,7 @@ func (d *draft) addPeople(rows []*row) {
 			continue
 		}
 		n.Reach = reachNames[n.reach]
-		n.Text = "Was sent " + count(len(n.people), "link host") + "; the farthest that one came: " + n.Reach + "."
+		n.Text = fmt.Sprintf("Aimed at by %d of the links and hosts; the farthest that one came: %s.", len(n.people), reachWord(n.Reach))
 		if n.Role == RoleForwarder {
 			n.Text += " Sent it on after getting it, and is counted among those reached."
 		}

@@ -116,7 +116,7 @@ func escape(s string) string {
 // describe says in words what the graph holds.
 func (g *Graph) describe() string {
 	var b strings.Builder
-	b.WriteString("Campaign around case " + g.Case + " of " + string(g.Tenant) + ", drawn " + moment(g.At) + ".")
+	b.WriteString("Campaign around " + g.Case + " of " + string(g.Tenant) + ", drawn " + moment(g.At) + ".")
 	r := &g.Reach
 	if g.Outline {
 		b.WriteString(" An outline without a permit: nobody is in it. People reached: " + r.People.String() + ".")

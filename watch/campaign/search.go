@@ -618,11 +618,37 @@ func (f *search) others(ctx context.Context, found []hunt.Sighting) error {
 			f.followed[w] = true
 		}
 	}
-	for i := range seen {
-		if f.follows(&seen[i]) {
-			if err := f.add(ctx, row{Sighting: seen[i]}); err != nil {
-				return err
+	// Of a link that is not followed, what its recipients did with it belongs here all the same: they saw it, opened it, sent it on.
+	got := map[hunt.Key]map[vedette.AccountID]bool{}
+	hold := func(s *hunt.Sighting) {
+		if s.URL != 0 && !s.To.IsZero() {
+			if got[s.URL] == nil {
+				got[s.URL] = map[vedette.AccountID]bool{}
 			}
+			got[s.URL][s.To] = true
+		}
+	}
+	for i := range found {
+		if !too[found[i].Unit()] {
+			hold(&found[i])
+		}
+	}
+	for i := range seen { // in order of time, so that who got it from a recipient is one too
+		s := &seen[i]
+		who := s.From
+		if s.Act == hunt.Previewed || s.Act == hunt.Opened {
+			who = s.To
+		}
+		theirs := s.Act != hunt.Reported && got[s.URL][who]
+		switch {
+		case f.follows(s):
+		case theirs:
+			hold(s)
+		default:
+			continue
+		}
+		if err := f.add(ctx, row{Sighting: *s, other: theirs && !f.follows(s)}); err != nil {
+			return err
 		}
 	}
 	return nil

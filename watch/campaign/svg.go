@@ -28,7 +28,7 @@ func (g *Graph) SVG() []byte {
 	narrow, tall := p.narrow()
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="vc" width="100%%" height="%d" role="group" aria-labelledby="vc-title vc-desc">`+"\n", high)
-	fmt.Fprintf(&b, "<title id=\"vc-title\">Campaign around case %s</title>\n<desc id=\"vc-desc\">%s</desc>\n", escape(g.Case), escape(g.describe()))
+	fmt.Fprintf(&b, "<title id=\"vc-title\">Campaign around %s</title>\n<desc id=\"vc-desc\">%s</desc>\n", escape(g.Case), escape(g.describe()))
 	b.WriteString("<style>" + strings.ReplaceAll(style, "TALL", strconv.Itoa(tall)) + "</style>\n")
 	b.WriteString(`<rect class="paper" width="100%" height="100%" fill="#f7f6f2"/>` + "\n")
 	fmt.Fprintf(&b, `<svg class="vc-wide" viewBox="0 0 %d %d" width="100%%" height="%d" preserveAspectRatio="xMidYMin meet">`+"\n%s</svg>\n", wideWidth, high, high, wide)
@@ -50,6 +50,7 @@ const style = `
 .vc .more{fill:none;stroke:#8b93a1;stroke-width:1;stroke-dasharray:4 3}
 .vc .rule{stroke:#d9d6cd;stroke-width:1}
 .vc .e{fill:none;stroke-opacity:.55}
+.vc .thin{stroke-opacity:.4}
 .vc .f-sender{fill:#b23a2e}.vc .s-sender{stroke:#b23a2e}
 .vc .f-cell{fill:#9a6512}.vc .s-cell{stroke:#9a6512}
 .vc .f-link{fill:#4a4fb0}.vc .s-link{stroke:#4a4fb0}
@@ -71,11 +72,10 @@ const style = `
 
 // picture is a graph on its way to paper.
 type picture struct {
-	g     *Graph
-	at    map[string]int // place in g.Nodes, by id
-	out   [][]int        // edges by their node
-	in    [][]int
-	sends map[string][]int // links by sender, in order
+	g   *Graph
+	at  map[string]int // place in g.Nodes, by id
+	out [][]int        // edges by their node
+	in  [][]int
 }
 
 func newPicture(g *Graph) *picture {
@@ -210,20 +210,20 @@ func (p *picture) sub(n *Node) string {
 			if sent := p.total(n, Sent); sent > 0 {
 				add("sent " + strconv.FormatInt(sent, 10))
 			} else {
-				add("nothing sent that was seen")
+				add("nothing seen sent")
 			}
 			if n.Weight > 0 {
 				add("shares " + n.Weight.String())
 			}
 		default:
-			add(n.Reach)
-			add(short(n.First))
+			add(reachWord(n.Reach))
 			if n.Role == RoleForwarder {
 				add("sent it on")
 			}
 			if n.Basis == RoleOther {
-				add("by another link")
+				add("other link")
 			}
+			add(short(n.First))
 		}
 	case KindHost, KindLink:
 		add(string(n.Role))
@@ -258,6 +258,13 @@ func (p *picture) sub(n *Node) string {
 		}
 	}
 	return strings.Join(parts, " · ")
+}
+
+func reachWord(reach string) string {
+	if reach == reachNames[reachStop] {
+		return "kept from"
+	}
+	return reach
 }
 
 func (p *picture) about(n *Node, k EdgeKind) (c int) {
@@ -306,6 +313,9 @@ func (p *picture) senders(n *Node) (out []int) {
 func short(t time.Time) string {
 	if t.IsZero() {
 		return ""
+	}
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.UTC().Format("2 Jan") // an outline tells days
 	}
 	return t.UTC().Format("2 Jan 15:04")
 }
@@ -425,13 +435,13 @@ func (p *picture) columnsOf() (cols [columns][]card, where map[string][2]int) {
 func (p *picture) wide() (string, int) {
 	var b strings.Builder
 	g := p.g
-	b.WriteString(text("h1", 32, 46, clip("Campaign around case "+g.Case, 70)))
+	b.WriteString(text("h1", 32, 46, clip("Campaign around "+g.Case, 70)))
 	b.WriteString(text("sub", 32, 66, p.under()))
 	y := 84
 	b.WriteString(p.tiles(32, y, 150, 12, len(p.figures())))
 	y += 58 + 30
 	cols, where := p.columnsOf()
-	widths := [columns]int{210, 216, 330, 216}
+	widths := [columns]int{216, 226, 350, 236}
 	var present []int
 	room := wideWidth - 64
 	for c := range cols {
@@ -509,8 +519,12 @@ func (p *picture) figures() []figure {
 		return []figure{{r.People.String(), "people reached"}, {strconv.Itoa(links), "links and hosts"}, {strconv.Itoa(len(p.g.Blocks)), "to block now"}}
 	}
 	out := []figure{
-		{strconv.Itoa(r.Delivered), "people got it"}, {strconv.Itoa(r.Previewed), "saw it"}, {strconv.Itoa(r.Opened), "opened it"},
-		{strconv.Itoa(r.Stopped), "kept from"}, {strconv.Itoa(r.Senders), "senders"}, {strconv.Itoa(len(p.g.Blocks)), "hosts to block"},
+		{strconv.Itoa(r.Delivered), "people got it"},
+		{strconv.Itoa(r.Previewed), "saw it"},
+		{strconv.Itoa(r.Opened), "opened it"},
+		{strconv.Itoa(r.Stopped), "kept from"},
+		{strconv.Itoa(r.Senders), "senders"},
+		{strconv.Itoa(len(p.g.Blocks)), "hosts to block"},
 	}
 	if r.Groups > 0 {
 		out = append(out, figure{strconv.Itoa(r.Groups), "groups"})
@@ -584,6 +598,10 @@ func (p *picture) curves(b *strings.Builder, cols [columns][]card, where map[str
 		_, _, c := paint(p.g.Edges[best[y]].Kind)
 		return cmp.Compare(a, c)
 	})
+	faint := ""
+	if len(order) > 90 { // many lines are a weave, few are ropes
+		faint = " thin"
+	}
 	b.WriteString(`<g aria-hidden="true">` + "\n")
 	for _, l := range order {
 		e := &p.g.Edges[best[l]]
@@ -603,16 +621,19 @@ func (p *picture) curves(b *strings.Builder, cols [columns][]card, where map[str
 		default:
 			x2 += widths[l.to[0]]
 			m := (x1 - x2) / 2
-			d = fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1+5, x1-m, y1+5, x2+m, y2+5, x2, y2+5)
+			if e.Kind == Forwarded { // beside the line by which it came
+				y1, y2 = y1+5, y2+5
+			}
+			d = fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1-m, y1, x2+m, y2, x2, y2)
 		}
 		width := [...]string{"1.500", "2", "2.500", "3", "3.500"}[min(len(strconv.FormatInt(counts[l], 2))-1, 4)]
-		if _, _, s := paint(e.Kind); s <= 2 {
+		if _, _, s := paint(e.Kind); s <= 2 || faint != "" {
 			width = "1.200"
 		}
 		if dash != "" {
 			dash = ` stroke-dasharray="` + dash + `"`
 		}
-		fmt.Fprintf(b, `<path class="e s-%s" stroke-width="%s"%s d="%s"/>`+"\n", c, width, dash, d)
+		fmt.Fprintf(b, `<path class="e%s s-%s" stroke-width="%s"%s d="%s"/>`+"\n", faint, c, width, dash, d)
 	}
 	b.WriteString("</g>\n")
 }
@@ -634,7 +655,11 @@ func (p *picture) card(b *strings.Builder, c *card, x, w, h int) {
 		label := clip(c.n.Label, (w-44)/8)
 		b.WriteString(text("lab", x+34, c.y+h/2+5, label))
 		if rest := w - 44 - 9*len([]rune(label)); rest > 60 {
-			b.WriteString(fmt.Sprintf(`<text class="sub" text-anchor="end" x="%d" y="%d">%s</text>`, x+w-8, c.y+h/2+4, escape(clip(p.sub(c.n), rest/7))))
+			what := p.sub(c.n)
+			if len([]rune(what)) > rest/6 {
+				what, _, _ = strings.Cut(what, " · ")
+			}
+			fmt.Fprintf(b, `<text class="sub" text-anchor="end" x="%d" y="%d">%s</text>`, x+w-10, c.y+h/2+4, escape(clip(what, rest/6)))
 		}
 	} else {
 		b.WriteString(text("lab", x+34, c.y+18, clip(c.n.Label, (w-44)/8)) + text("sub", x+34, c.y+34, clip(p.sub(c.n), (w-40)/6)))
@@ -652,7 +677,8 @@ type line struct {
 func (p *picture) listings() (out []struct {
 	head  string
 	lines []line
-}) {
+},
+) {
 	put := func(head string, lines []line) {
 		if len(lines) > 14 {
 			lines = append(lines[:13:13], line{text: fmt.Sprintf("and %d more, in the JSON", len(lines)-13)})
@@ -834,7 +860,7 @@ func (p *picture) narrow() (string, int) {
 	var b strings.Builder
 	const x, w = 14, narrowWidth - 28
 	y := 30
-	for _, part := range wrap("Campaign around case "+p.g.Case, 26, 2) {
+	for _, part := range wrap("Campaign around "+p.g.Case, 26, 2) {
 		b.WriteString(text("h1", x, y, part) + "\n")
 		y += 26
 	}
@@ -865,6 +891,7 @@ func (p *picture) narrow() (string, int) {
 		y += 26
 	}
 	if len(shared) > 0 {
+		y += 14
 		b.WriteString(text("h2", x, y, columnNames[columnShared]) + "\n")
 		y += 14
 		for i, n := range shared {
@@ -924,7 +951,15 @@ func (p *picture) section(b *strings.Builder, n *Node, x, y, w int) int {
 	b.WriteString(`<g aria-hidden="true">` + "\n")
 	for i := range from {
 		fy := y + i*step + h/2
-		fmt.Fprintf(b, `<path class="e s-sender" stroke-width="2" d="M%d %dC%d %d %d %d %d %d"/>`+"\n", x+lw, fy, bus-6, fy, x+lw+6, mid, bus, mid)
+		kind := Sent
+		if p.g.Nodes[from[i]].Role == RoleForwarder {
+			kind = Forwarded
+		}
+		colour, dash, _ := paint(kind)
+		if dash != "" {
+			dash = ` stroke-dasharray="` + dash + `"`
+		}
+		fmt.Fprintf(b, `<path class="e s-`+colour+`" stroke-width="2"`+dash+` d="M%d %dC%d %d %d %d %d %d"/>`+"\n", x+lw, fy, bus-6, fy, x+lw+6, mid, bus, mid)
 	}
 	for i := range to {
 		ty := y + i/2*step + h/2
