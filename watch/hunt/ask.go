@@ -625,11 +625,7 @@ func lead(t vedette.Tenant, a *asked, backing []Backing, found *tally) vedette.F
 func (h *Hunter) NewIndicators(ctx context.Context, t vedette.Tenant, list []indicator.Indicator) (leads int, err error) {
 	q := Question{Tenant: t}
 	for i := range list {
-		n, err := NameOf(list[i].Value, list[i].Scope)
-		if err != nil {
-			return 0, fmt.Errorf("hunt: new indicators: %w", err)
-		}
-		q.Backing = append(q.Backing, Backing{n, list[i].Source, list[i].Grade})
+		q.Backing = append(q.Backing, Backing{nameOf(list[i].Value, list[i].Scope), list[i].Source, list[i].Grade})
 	}
 	for n, of := range backings(q.Backing) {
 		if corroborated(of) {

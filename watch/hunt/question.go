@@ -34,7 +34,7 @@ var (
 	ErrNotAskable = fmt.Errorf("hunt: not askable here: %w", vedette.ErrInvalid)
 )
 
-// Name is what is asked for: a value in the form of indicator.Canonical, and how much of it is meant. It is shown to people defanged.
+// Name is what is asked for: a value as NameOf gives it, and how much of it is meant. It is shown to people defanged.
 type Name struct {
 	Value string          `json:"value"`
 	Scope indicator.Scope `json:"scope"`
@@ -71,7 +71,24 @@ func NameOf(value string, scope indicator.Scope) (Name, error) {
 	if err != nil {
 		return Name{}, fmt.Errorf("hunt: name: %w", err)
 	}
-	return Name{c, scope}, nil
+	return nameOf(c, scope), nil
+}
+
+// nameOf makes a name of a value in the form of indicator.Canonical. That form drops a leading "www.", and so is none of its own where another one
+// follows: such a name keeps both, lest reading it again would widen it.
+func nameOf(canonical string, scope indicator.Scope) Name {
+	if again, err := indicator.Canonical(canonical, scope); err == nil && again != canonical {
+		canonical = "www." + canonical
+	}
+	return Name{canonical, scope}
+}
+
+// covered returns the name in the form of indicator.Canonical, as the guard reads it.
+func (n Name) covered() string {
+	if c, err := indicator.Canonical(n.Value, n.Scope); err == nil {
+		return c
+	}
+	return n.Value
 }
 
 // Display returns the name as people should see it.
@@ -103,7 +120,7 @@ func QuestionOf(tenant vedette.Tenant, list []indicator.Indicator, w Window) Que
 	q := Question{Tenant: tenant, Window: w}
 	for i := range list {
 		in := &list[i]
-		n := Name{in.Value, in.Scope}
+		n := nameOf(in.Value, in.Scope)
 		q.Names = append(q.Names, n)
 		q.Backing = append(q.Backing, Backing{n, in.Source, in.Grade})
 	}
@@ -315,8 +332,8 @@ func express(n Name) (found []expression, note, why string) {
 			}
 		}
 	}
-	// What was named www.www.x stands here as www.x, and covers that alone: a link to www.x is one to x.
-	doubled := doubledWWW(host, reg)
+	// A host covers itself with "www." before it; www.www.x covers itself alone, since a link to www.x is one to x.
+	doubled := n.covered() != n.Value
 	switch n.Scope {
 	case indicator.ScopeHost:
 		switch {
@@ -325,7 +342,7 @@ func express(n Name) (found []expression, note, why string) {
 		case reg == "":
 			read(vedette.TokenHost, "https://"+host)
 		case doubled:
-			read(vedette.TokenHost, "https://www."+host)
+			read(vedette.TokenHost, "https://"+host)
 		default:
 			read(vedette.TokenHost, "https://"+host, "https://www."+host)
 		}
@@ -348,7 +365,7 @@ func express(n Name) (found []expression, note, why string) {
 		note = "by http and https, on their own ports alone"
 		switch {
 		case doubled:
-			read(vedette.TokenURL, "https://www."+n.Value, "http://www."+n.Value)
+			read(vedette.TokenURL, "https://"+n.Value, "http://"+n.Value)
 		case reg != "":
 			read(vedette.TokenURL, "https://"+n.Value, "http://"+n.Value, "https://www."+n.Value, "http://www."+n.Value)
 		default:
@@ -392,11 +409,6 @@ func address(host string) (netip.Addr, bool) {
 	return a, err == nil
 }
 
-func doubledWWW(host, reg string) bool {
-	rest, ok := strings.CutPrefix(host, "www.")
-	return ok && strings.Contains(rest, ".") && reg != host
-}
-
 // Refused names what was not asked, and why.
 type Refused struct {
 	Name    Name   `json:"-"`
@@ -418,7 +430,7 @@ type asked struct {
 // question about its readers, so URLs and paths of what belongs to one popular party are not asked either. It spares readers; it costs
 // finding a link that an attacker placed on such a party's own host.
 func rule(g *indicator.Guard, n Name) (as Name, note, why string) {
-	r := g.Strict(&indicator.Indicator{Value: n.Value, Scope: n.Scope})
+	r := g.Strict(&indicator.Indicator{Value: n.covered(), Scope: n.Scope})
 	if r.Refused {
 		return n, "", r.Reason
 	}
@@ -436,7 +448,7 @@ func rule(g *indicator.Guard, n Name) (as Name, note, why string) {
 		}
 	}
 	if r.Scope != n.Scope {
-		return Name{n.Value, r.Scope}, "narrowed to " + r.Scope.String() + ": " + r.Reason, ""
+		return nameOf(n.covered(), r.Scope), "narrowed to " + r.Scope.String() + ": " + r.Reason, ""
 	}
 	return n, "", ""
 }
