@@ -441,7 +441,7 @@ func (p *picture) wide() (string, int) {
 	b.WriteString(p.tiles(32, y, 150, 12, len(p.figures())))
 	y += 58 + 30
 	cols, where := p.columnsOf()
-	widths := [columns]int{216, 226, 350, 236}
+	widths := [columns]int{216, 232, 350, 258}
 	var present []int
 	room := wideWidth - 64
 	for c := range cols {
