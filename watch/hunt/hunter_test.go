@@ -577,14 +577,17 @@ func TestWhoWasReached(t *testing.T) {
 		t.Errorf("first %s, last %s", f.First, f.Last)
 	}
 	wantPeople := []hunt.Person{
-		{Account: account(10), Delivered: 2, Previewed: 1, Opened: 1, First: at(0), Last: at(9)}, {Account: account(11), Delivered: 1, Reported: 1, First: at(1), Last: at(7)},
-		{Account: account(12), Refused: 1, First: at(2), Last: at(2)}, {Account: account(13), Previewed: 1, First: at(4), Last: at(4)},
+		{Account: account(10), Delivered: 2, Previewed: 1, Opened: 1, First: at(0), Last: at(9)},
+		{Account: account(11), Delivered: 1, Reported: 1, First: at(1), Last: at(7)},
+		{Account: account(12), Refused: 1, First: at(2), Last: at(2)},
+		{Account: account(13), Previewed: 1, First: at(4), Last: at(4)},
 	}
 	if !reflect.DeepEqual(f.Persons, wantPeople) {
 		t.Errorf("persons %+v\nwant %+v", f.Persons, wantPeople)
 	}
 	wantSenders := []hunt.Party{
-		{Account: account(1), Sightings: 6, First: at(0), Last: at(9)}, {Account: account(2), Sightings: 3, First: at(2), Last: at(4)},
+		{Account: account(1), Sightings: 6, First: at(0), Last: at(9)},
+		{Account: account(2), Sightings: 3, First: at(2), Last: at(4)},
 		{Account: account(3), Sightings: 1, First: at(8), Last: at(8)},
 	}
 	if !reflect.DeepEqual(f.Senders, wantSenders) {
