@@ -89,7 +89,8 @@ func Run(t *testing.T, open func(t testing.TB) (enrichment.Store, func() enrichm
 		s, _ := open(t)
 		for _, bad := range []enrichment.Fact{
 			fact("Gull.example", enrichment.NewlySeen, ""), fact("gull.example", enrichment.Address, "192.0.2.007"),
-			fact("gull.example", "colour", "grey"), {Host: "gull.example", Kind: enrichment.NewlySeen},
+			fact("gull.example", "colour", "grey"),
+			{Host: "gull.example", Kind: enrichment.NewlySeen},
 		} {
 			if _, err := s.Put(t.Context(), []enrichment.Fact{fact("tern.example", enrichment.NewlySeen, ""), bad}); !errors.Is(err, vedette.ErrInvalid) {
 				t.Errorf("Put(%v) = %v, want ErrInvalid", bad, err)
