@@ -50,6 +50,8 @@ type house struct {
 
 	db  *records.DB
 	now func() time.Time // the house's clock; of a replay that reacts, the file's
+	// progress is told how far a long answer is, where a person waits at this very process. nil: nobody does
+	progress func(done, total int)
 	slow
 
 	seq     *sequence.Sequencer
@@ -84,7 +86,7 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry(), now: o.now}
+	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry(), now: o.now, progress: g.progress}
 	if h.now == nil {
 		h.now = time.Now
 	}

@@ -9,21 +9,32 @@ import (
 // name covers it. It asks no guard and no permit: its caller tells nobody more than how many people a block would touch, or holds a permit itself. A
 // name that tokens cannot express has no units.
 func Cover(t Tokens, n Name, w Window) (units []Key, covers func(*Sighting) bool) {
-	own := map[Key]bool{}
+	units, own := Keys(t, n, w)
+	return units, func(s *Sighting) bool {
+		for _, k := range [...]Key{s.URL, s.Host, s.Tenant, s.Domain} {
+			if k != 0 && slices.Contains(own, k) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// Keys returns the units under which history may keep what a canonical name covers, and the name's own keys: a sighting of it has one of them.
+func Keys(t Tokens, n Name, w Window) (units, own []Key) {
 	found, _, _ := express(n)
 	for _, e := range t.Epochs(w) {
 		for _, x := range found {
 			us, toks := x.in(t, e)
 			units = append(units, us...)
 			for _, tok := range toks {
-				own[KeyOf(tok)] = true
+				own = append(own, KeyOf(tok))
 			}
 		}
 	}
 	slices.Sort(units)
-	return slices.Compact(units), func(s *Sighting) bool {
-		return own[s.URL] && s.URL != 0 || own[s.Host] && s.Host != 0 || own[s.Tenant] && s.Tenant != 0 || own[s.Domain] && s.Domain != 0
-	}
+	slices.Sort(own)
+	return slices.Compact(units), slices.Compact(own)
 }
 
 // Popular tells whether more than Rules.Rare people have met a unit, as far as the recording remembers: nothing new of it is in history.
