@@ -83,8 +83,18 @@ type Item struct {
 	At        time.Time           `json:"at,omitzero"`        // when it was seen here
 	Grade     indicator.Admiralty `json:"grade"`              // of the source
 	Group     string              `json:"group"`              // pieces of one group are not independent: the strongest counts once
+	RestsOn   []string            `json:"rests_on,omitzero"`  // sources without which it would not be there
 	FalseFlag Cost                `json:"false_flag"`
 	Ratios    []Ratio             `json:"ratios"` // by hypothesis
+}
+
+// computed reports whether a piece was made here from publications, rather than brought by a person.
+func (it *Item) computed() bool {
+	switch it.Kind {
+	case Published, Beside, NamePart, PathShape, Subnet, SharedFact, NameStyle, Listed:
+		return true
+	}
+	return false
 }
 
 // Dissent is another's view, kept beside the assessment and never weighed away.

@@ -22,7 +22,7 @@ type tally struct {
 	known    bool
 }
 
-// count sums the pieces for each hypothesis, of each group the strongest, in the order of groups. without leaves one group out.
+// tallies sums the pieces for each hypothesis, of each group the strongest, in the order of groups. without leaves one group out.
 func tallies(names []string, specials []tally, prior vedette.MilliBits, items []Item, without string, limit vedette.MilliBits) []tally {
 	out := make([]tally, 0, len(names)+len(specials))
 	at := map[string]int{}
@@ -73,9 +73,9 @@ func tallies(names []string, specials []tally, prior vedette.MilliBits, items []
 			t.high += c.r.High
 			if c.item.Kind != NameStyle {
 				t.specific += c.r.Bits
-				if c.item.FalseFlag.copyable() {
-					t.copyable += c.r.Bits
-				}
+			}
+			if c.item.FalseFlag.copyable() {
+				t.copyable += c.r.Bits
 			}
 		}
 	}
@@ -100,7 +100,7 @@ var questions = map[ClaimKind]string{
 }
 
 // judge holds the pieces against all hypotheses of a claim.
-func (k *Knowledge) judge(v *view, items []Item, ev *Evidence, p *Params) Claim {
+func (k *Knowledge) judge(v *view, items []Item, p *Params) Claim {
 	c := Claim{Kind: v.kind, Question: questions[v.kind], Answer: Unknown, Evidence: items, Changes: []string{}}
 	if c.Evidence == nil {
 		c.Evidence = []Item{}
@@ -121,7 +121,7 @@ func (k *Knowledge) judge(v *view, items []Item, ev *Evidence, p *Params) Claim 
 	totals := k.totals(ts, imit)
 	post := shares(totals)
 	best := k.answer(ts, post, p)
-	c.Hypotheses = k.side(ts, totals, post, imit)
+	c.Hypotheses = k.side(ts, totals, post)
 	if best >= 0 {
 		c.Answer = ts[best].name
 	}
@@ -135,12 +135,12 @@ func (k *Knowledge) judge(v *view, items []Item, ev *Evidence, p *Params) Claim 
 			}
 		}
 	}
-	k.explain(&c, ts, post, top, ev, p)
+	k.explain(&c, ts, post, top)
 	if best >= 0 {
 		for _, g := range groupsFor(items, c.Answer) {
 			again := tallies(names, specials, prior, items, g, p.CapTogether)
 			if k.answer(again, shares(k.totals(again, imit)), p) != best {
-				c.Changes = append(c.Changes, "If the "+g+" proved wrong, the answer would be unknown or another.")
+				c.Changes = append(c.Changes, "Without the "+g+" the answer would be unknown or another.")
 			}
 		}
 	}
@@ -215,7 +215,7 @@ func (k *Knowledge) answer(ts []tally, post []int, p *Params) int {
 		return -1
 	case t.known && t.specific >= p.Specific:
 		return best
-	case (t.name == Commodity || t.name == Ordinary) && t.specific > 0:
+	case (t.name == Commodity || t.name == Ordinary) && t.specific >= min(p.Specific, 2000):
 		return best // it stands on such a list, or somebody brought ground for it
 	default:
 		return -1
@@ -223,27 +223,42 @@ func (k *Knowledge) answer(ts []tally, post []int, p *Params) int {
 }
 
 // side puts the hypotheses side by side, each with a range: its own pieces and prior at their low or high end, all others as they are.
-func (k *Knowledge) side(ts []tally, totals []vedette.MilliBits, post []int, imit vedette.MilliBits) []Hypothesis {
+func (k *Knowledge) side(ts []tally, totals []vedette.MilliBits, post []int) []Hypothesis {
 	out := make([]Hypothesis, len(ts))
-	shifted := slices.Clone(totals)
 	copier := slices.IndexFunc(ts, func(t tally) bool { return t.name == Imitation })
+	var top vedette.MilliBits
+	for i, t := range totals {
+		if i == 0 || t > top {
+			top = t
+		}
+	}
+	weights, sum := make([]uint64, len(ts)), uint64(0)
+	for i, t := range totals {
+		weights[i] = power(t-top) >> 12
+		sum += weights[i]
+	}
 	for i := range ts {
 		t := &ts[i]
 		h := Hypothesis{Name: t.name, Prior: t.prior, Total: totals[i], Evidence: totals[i] - t.prior, PPM: post[i]}
 		shift := func(own, rival vedette.MilliBits) int {
-			copy(shifted, totals)
-			shifted[i] += own
+			rest := sum - weights[i]
 			if t.known && copier >= 0 {
-				shifted[copier] += rival
+				rest -= weights[copier]
 			}
-			return shares(shifted)[i]
+			others := vedette.MilliBits(-62000)
+			if rest > 0 {
+				others = top + log2(rest) - 50000
+			}
+			if t.known && copier >= 0 {
+				others = either(others, totals[copier]+rival)
+			}
+			return shares([]vedette.MilliBits{totals[i] + own, others})[0]
 		}
 		h.Low = shift(min(t.low-t.bits, 0)-1000, 1000)
 		h.High = shift(max(t.high-t.bits, 0)+1000, -1000)
 		h.Word, _ = WordFor(h.PPM)
 		out[i] = h
 	}
-	_ = imit
 	return out
 }
 
@@ -262,14 +277,32 @@ func groupsFor(items []Item, hypothesis string) []string {
 	return out
 }
 
+// voices counts the pieces for a hypothesis that rest on different sources. Pieces that share a source are one voice, and resemblance to what
+// anybody published adds none.
+func voices(items []Item, hypothesis string) int {
+	n := 0
+	var heard []string
+	for i := range items {
+		it := &items[i]
+		if !slices.ContainsFunc(it.Ratios, func(r Ratio) bool { return r.Hypothesis == hypothesis && r.Bits > 0 }) || len(it.RestsOn) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(it.RestsOn, func(s string) bool { return slices.Contains(heard, s) }) {
+			n++
+		}
+		heard = append(heard, it.RestsOn...)
+	}
+	return max(n, 1)
+}
+
 // explain writes the sentences.
-func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evidence, p *Params) {
+func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int) {
 	c.Confidence = Low
 	if top < 0 {
 		c.Likelihood = "Nothing in the evidence speaks for anyone in particular, so the answer is unknown."
 		c.Ground = "Confidence in this is low: there was too little to weigh."
 		c.FalseFlag.Text = "Nothing names anyone, so nothing was there to copy."
-		c.Against = "Whoever knows more may well know who it is; that nothing was found here is no proof of anything."
+		c.Against = "That nothing was found here is no proof of anything: others know what is not published."
 		if c.Kind == Customer {
 			c.Likelihood = "Names and links do not tell for whom an attack was made, so the answer is unknown."
 			c.Changes = append(c.Changes, "Graded evidence of its own about the customer, brought by a person.")
@@ -279,7 +312,7 @@ func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evide
 		return
 	}
 	t := &ts[top]
-	groups := groupsFor(c.Evidence, t.name)
+	heard := voices(c.Evidence, t.name)
 	var best vedette.MilliBits
 	first := time.Time{}
 	for i := range c.Evidence {
@@ -293,7 +326,7 @@ func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evide
 			} else {
 				c.FalseFlag.Copyable += r.Bits
 			}
-			if it.Kind == Published || it.Kind == Beside {
+			if !it.computed() || it.Kind == Published || it.Kind == Beside {
 				best = max(best, weightOf(it.Grade))
 				if first.IsZero() || !it.Published.IsZero() && it.Published.Before(first) {
 					first = it.Published
@@ -319,12 +352,12 @@ func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evide
 
 	switch {
 	case c.Answer == Unknown:
-	case len(groups) >= 2 && best >= 14000 && c.FalseFlag.Uncopiable > 0:
+	case heard >= 2 && best >= 14000 && c.FalseFlag.Uncopiable > 0 && h.Low >= 550_000:
 		c.Confidence = High
-	case len(groups) >= 2 && best >= 9000, c.FalseFlag.Uncopiable > 0 && best >= 9000:
+	case (heard >= 2 || c.FalseFlag.Uncopiable > 0) && best >= 9000 && h.Low >= 200_000:
 		c.Confidence = Moderate
 	}
-	c.Ground = fmt.Sprintf("Confidence in this judgement is %s: it rests on %s", c.Confidence, plural(len(groups), "independent group of evidence", "independent groups of evidence"))
+	c.Ground = fmt.Sprintf("Confidence in this judgement is %s: it rests on %s", c.Confidence, plural(heard, "independent source", "independent sources"))
 	switch {
 	case c.FalseFlag.Copyable+c.FalseFlag.Uncopiable == 0:
 		c.FalseFlag.Text = "Nothing particular names anyone, so nothing was there to copy."
@@ -345,7 +378,7 @@ func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evide
 		}
 	}
 	if rival >= 0 {
-		c.Against = fmt.Sprintf("The strongest other explanation is that %s (%d %%).", subjectOf(c.Kind, ts[rival].name), percent(post[rival]))
+		c.Against = fmt.Sprintf("The strongest other explanation is that %s (%s).", subjectOf(c.Kind, ts[rival].name), share(post[rival]))
 	}
 	if c.FalseFlag.Uncopiable == 0 && !first.IsZero() {
 		c.Changes = append(c.Changes, "A sighting here from before "+first.UTC().Format(time.DateOnly)+" could not have been copied and would weigh more.")
@@ -353,7 +386,6 @@ func (k *Knowledge) explain(c *Claim, ts []tally, post []int, top int, ev *Evide
 	if c.Answer == Unknown {
 		c.Changes = append(c.Changes, "A second, independent piece: a host in a graded report; a certificate, a name server or a path shared with published ones.")
 	}
-	_, _ = ev, p
 }
 
 // subjectOf says a hypothesis as the end of a sentence that begins "it is … that".

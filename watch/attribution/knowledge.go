@@ -57,7 +57,7 @@ type Knowledge struct {
 	agree      vedette.MilliBits // what a publication says, learnt from how often independent ones agree
 	doubt      vedette.MilliBits // its standard deviation
 	ties       [buckets]Ratio    // what a shared name part of a rarity says
-	grounds    map[string]string  // registered names of the background
+	grounds    map[string]string // registered names of the background
 	extent     Extent
 }
 
@@ -269,8 +269,7 @@ func (k *Knowledge) join() {
 	for i := range parent {
 		parent[i] = int32(i)
 	}
-	var root func(int32) int32
-	root = func(i int32) int32 {
+	root := func(i int32) int32 {
 		for parent[i] != i {
 			parent[i] = parent[parent[i]]
 			i = parent[i]
@@ -540,24 +539,26 @@ func keyOf(f *enrichment.Fact) (factKey, bool) {
 	return key, key.value != ""
 }
 
-// learnAgreement learns what a publication is worth: of names that independent reports speak of, how many give them to the same operator?
-// Nine that agree and one that does not are assumed beforehand.
+// learnAgreement learns what a publication is worth: how much oftener does a published value stand in another report of its operator than in one
+// of another operator's? Before anything is counted it is taken as 20 to 1.
 func (k *Knowledge) learnAgreement() {
-	agree, differ := 0, 0
-	for _, sts := range k.values { // sums only
-		var ops, clusters []int32
-		for _, st := range sts {
-			ops, clusters = append(ops, k.reports[st.report].operator), append(clusters, k.reports[st.report].cluster)
-		}
-		switch {
-		case len(distinct(ops)) > 1:
-			differ++
-		case len(distinct(clusters)) > 1:
-			agree++
+	same, differ := 0, 0
+	for _, m := range []map[string][]statement{k.values, k.urls} {
+		for _, sts := range m { // sums only
+			var ops []int32
+			for _, st := range sts {
+				ops = append(ops, k.reports[st.report].operator)
+			}
+			switch {
+			case len(distinct(ops)) > 1:
+				differ++
+			case len(sts) > 1:
+				same++
+			}
 		}
 	}
-	k.agree = logRatio(uint64(agree+9), uint64(differ+1))
-	k.doubt = deviation(agree+9, differ+1)
+	k.agree = logRatio(uint64(2*same+20), uint64(2*differ+1))
+	k.doubt = deviation(same+10, differ)
 }
 
 // ShapeOf returns the shape of a path: words as they are, numbers and codes by their length. "/1234567s/" is "/d7l1/". It is "" for a path

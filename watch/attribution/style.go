@@ -38,7 +38,7 @@ var (
 // themes are groups of words that names are made of; the first that a name contains counts. Made by hand.
 var themes = [][]string{
 	{"valid", "redirect", "tinyurl", "shorturl", "short-", "link", "url", "click", "track", "goto"},
-	{"login", "logon", "signin", "account", "verif", "secure", "security", "auth", "password", "wallet", "mail", "inbox", "support"},
+	{"login", "logon", "signin", "account", "verif", "secure", "security", "auth", "password", "wallet", "mail", "inbox", "support", "reply", "privacy", "setup", "service", "myacc", "confirm", "recover", "notif", "alert", "approv", "member", "identity", "user", "session", "portal", "help", "admin", "office", "document"},
 	{"news", "press", "media", "report", "journal", "times", "daily", "tribune", "story", "gazette"},
 	{"update", "upgrade", "software", "download", "android", "adobe", "java", "windows", "driver", "apk", "apps"},
 	{"cdn", "cloud", "static", "stat", "cache", "analy", "server", "host", "data", "sync", "api", "dns", "net"},

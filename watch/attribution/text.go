@@ -65,14 +65,18 @@ func (c *Claim) text(b *strings.Builder) {
 			fmt.Fprintf(b, "    and %s, each with less\n", plural(len(c.Hypotheses)-shown, "hypothesis more", "hypotheses more"))
 			break
 		}
-		fmt.Fprintf(b, "    %-44s %7s %7s %7s  %2d %%\n", h.Name, inBits(int(h.Prior)), inBits(int(h.Evidence)), inBits(int(h.Total)), percent(h.PPM))
+		fmt.Fprintf(b, "    %-44s %7s %7s %7s  %4s\n", h.Name, inBits(int(h.Prior)), inBits(int(h.Evidence)), inBits(int(h.Total)), share(h.PPM))
 	}
 	if len(c.Evidence) > 0 {
 		b.WriteString("  Evidence:\n")
 	}
 	for i := range c.Evidence {
 		it := &c.Evidence[i]
-		fmt.Fprintf(b, "    %s [source graded %s, %s]\n", it.Text, it.Grade, it.FalseFlag)
+		graded := ""
+		if !it.computed() || it.Kind == Published || it.Kind == Beside {
+			graded = "source graded " + it.Grade.String() + ", "
+		}
+		fmt.Fprintf(b, "    %s [%s%s]\n", it.Text, graded, it.FalseFlag)
 		for j, r := range it.Ratios {
 			if j == 6 {
 				fmt.Fprintf(b, "      and %s more\n", plural(len(it.Ratios)-j, "hypothesis", "hypotheses"))
@@ -93,6 +97,9 @@ func (c *Claim) text(b *strings.Builder) {
 
 func inBits(m int) string {
 	sign := "+"
+	if m > -100 && m < 0 {
+		m = 0
+	}
 	if m < 0 {
 		sign, m = "-", -m
 	}

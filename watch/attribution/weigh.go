@@ -51,9 +51,9 @@ func (k *Knowledge) Weigh(ev Evidence, p Params) Assessment {
 	operators := view{Vendor, k.operators, k.operatorOf, k.size, k.links}
 	clusters := view{Campaign, k.clusters, k.clusterOf, k.sizeOf, k.linksOf}
 
-	as.Vendor = k.judge(&operators, k.items(&operators, subjects, &ev, &p), &ev, &p)
-	as.Campaign = k.judge(&clusters, k.items(&clusters, subjects, &ev, &p), &ev, &p)
-	as.Customer = k.judge(&view{kind: Customer}, brought(Customer, ev.Items, &p), &ev, &p)
+	as.Vendor = k.judge(&operators, k.items(&operators, subjects, &ev, &p), &p)
+	as.Campaign = k.judge(&clusters, k.items(&clusters, subjects, &ev, &p), &p)
+	as.Customer = k.judge(&view{kind: Customer}, brought(Customer, ev.Items, &p), &p)
 	return as
 }
 
@@ -250,7 +250,7 @@ func (k *Knowledge) publications(v *view, subjects []subject, ev *Evidence, p *P
 			slices.Sort(sources)
 			it := Item{
 				Claim: v.kind, Kind: Published, Source: strings.Join(sources, ", "), Published: first, Grade: grade,
-				Group: "publication by " + k.reports[reports[g]].source, FalseFlag: Uncopiable,
+				Group: "publication by " + k.reports[reports[g]].source, RestsOn: sources, FalseFlag: Uncopiable,
 			}
 			base := min(k.agree, weightOf(grade)/2, p.CapExact)
 			verb := plural(len(hosts), "host stands", "hosts stand") + " in what " + it.Source + " published: "
@@ -275,6 +275,16 @@ func (k *Knowledge) publications(v *view, subjects []subject, ev *Evidence, p *P
 		}
 	}
 	return out
+}
+
+// sources returns who published reports.
+func (k *Knowledge) sources(reports []int32) []string {
+	var out []string
+	for _, r := range reports {
+		out = append(out, k.reports[r].source)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func defanged(hosts []string) string {
@@ -332,8 +342,12 @@ func (k *Knowledge) parts(v *view, subjects []subject, p *Params) []Item {
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.hypothesis, b.hypothesis), cmp.Compare(b.rarity, a.rarity), cmp.Compare(len(b.word), len(a.word)), strings.Compare(a.word, b.word))
 	})
-	// Many names compared find more by chance: the first piece of each hypothesis pays for that.
-	pay := log2(uint64(max(tried, 1)))
+	// Many names compared find more by chance, and names that share nothing speak against: the first piece of each hypothesis pays for that.
+	shared := map[int32]int{} // names that share anything, by hypothesis: each has one hit there
+	for _, h := range hits {
+		shared[h.hypothesis]++
+	}
+	var pay vedette.MilliBits
 	byWord := map[string]*Item{}
 	hostsOf := map[string][]string{}
 	var words []string
@@ -341,6 +355,7 @@ func (k *Knowledge) parts(v *view, subjects []subject, p *Params) []Item {
 	var sum vedette.MilliBits
 	for i, h := range hits {
 		if i == 0 || hits[i-1].hypothesis != h.hypothesis {
+			pay = max(log2(uint64(max(tried, 1))), vedette.MilliBits(max(tried-shared[h.hypothesis], 0))*-min(k.ties[0].Bits, 0))
 			counted, sum = counted[:0], -pay
 		}
 		if !slices.Contains(hostsOf[h.word], h.host) {
@@ -350,7 +365,11 @@ func (k *Knowledge) parts(v *view, subjects []subject, p *Params) []Item {
 			continue
 		}
 		r := k.ties[bucket(h.rarity)]
-		b := min(r.Bits, p.CapPart-sum)
+		b := r.Bits
+		if len(counted) > 0 {
+			b /= 2 // names of one campaign hang together: a second part is no second witness
+		}
+		b = min(b, p.CapPart-sum)
 		if len(counted) == 0 {
 			b -= pay
 		}
@@ -398,6 +417,7 @@ func (k *Knowledge) paths(v *view, subjects []subject, p *Params) []Item {
 			n[v.of(r)]++
 		}
 		it := Item{Claim: v.kind, Kind: PathShape, Source: "published links", Group: "path shape " + shape, FalseFlag: Cheap}
+		it.RestsOn = k.sources(list)
 		it.Text = fmt.Sprintf("a link has the path shape “%s” of %s", shape, plural(len(list), "published link", "published links"))
 		for o, c := range n {
 			if c == 0 {
@@ -447,9 +467,13 @@ func (k *Knowledge) networks(v *view, subjects []subject, ev *Evidence, p *Param
 	for i := range addrs {
 		nets[i] = network(addrs[i])
 	}
-	slices.SortFunc(nets, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits())) })
+	slices.SortFunc(nets, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	nets = slices.Compact(nets)
+	pay := log2(uint64(max(len(nets), 1))) // many networks compared meet more by chance
 	var out []Item
-	for _, net := range slices.Compact(nets) {
+	for _, net := range nets {
 		list := k.subnets[net]
 		if len(list) == 0 {
 			continue
@@ -459,7 +483,7 @@ func (k *Knowledge) networks(v *view, subjects []subject, ev *Evidence, p *Param
 			n[v.of(r)]++
 		}
 		it := Item{
-			Claim: v.kind, Kind: Subnet, Source: "published addresses", Group: "network " + net.String(), FalseFlag: Cheap,
+			Claim: v.kind, Kind: Subnet, Source: "published addresses", Group: "network " + net.String(), RestsOn: k.sources(list), FalseFlag: Cheap,
 			Text: fmt.Sprintf("an address stands in the network %s, as do %s", link.Defang(net.String()), plural(len(list), "published address", "published addresses")),
 		}
 		for o, c := range n {
@@ -467,7 +491,7 @@ func (k *Knowledge) networks(v *view, subjects []subject, ev *Evidence, p *Param
 				continue
 			}
 			// Networks are rented to anybody: one published address in it says a bit, more say up to three.
-			b := min(logRatio(uint64(2*c+2), uint64(2*(len(list)-c)+2)), 3000, p.CapFact)
+			b := min(logRatio(uint64(2*c+2), uint64(2*(len(list)-c)+2)), 3000, p.CapFact) - pay
 			if b > 0 {
 				it.Ratios = append(it.Ratios, Ratio{v.names[o], b, b - 1000, b + 1000})
 			}
@@ -531,7 +555,7 @@ func (k *Knowledge) sharedFacts(v *view, subjects []subject, ev *Evidence, p *Pa
 		}
 		limit, cost := capOf(a.key.kind)
 		it := Item{
-			Claim: v.kind, Kind: SharedFact, Source: a.source, Group: string(a.key.kind) + " " + a.key.value, FalseFlag: cost,
+			Claim: v.kind, Kind: SharedFact, Source: a.source, Group: string(a.key.kind) + " " + a.key.value, RestsOn: k.sources(seen.reports), FalseFlag: cost,
 			Text: fmt.Sprintf("%s: the %s %s is that of %s", link.Defang(a.host), factWord(a.key.kind), link.Defang(a.key.value), plural(len(seen.reports), "published host", "published hosts")),
 		}
 		all := k.factNames[a.key.kind]
@@ -614,10 +638,12 @@ func (k *Knowledge) lists(v *view, subjects []subject) []Item {
 		if len(hosts) == 0 {
 			continue
 		}
+		// Targeted operators' names get onto such lists too: only a set that stands there as a whole is what the list says.
+		b := vedette.MilliBits(4000 * len(hosts) / len(subjects))
 		out = append(out, Item{
 			Claim: v.kind, Kind: Listed, Source: "lists of " + h, Group: "list of " + h, FalseFlag: Cheap,
 			Text:   plural(len(hosts), "host stands", "hosts stand") + " on a list of " + strings.TrimPrefix(h, "an ") + ": " + defanged(hosts),
-			Ratios: []Ratio{{h, 4000, 3000, 5000}},
+			Ratios: []Ratio{{h, b, b - 1000, b + 1000}},
 		})
 	}
 	return out
@@ -642,6 +668,9 @@ func brought(kind ClaimKind, items []Item, p *Params) []Item {
 		}
 		if it.FalseFlag == "" {
 			it.FalseFlag = Cheap
+		}
+		if len(it.RestsOn) == 0 {
+			it.RestsOn = []string{it.Source}
 		}
 		out = append(out, sorted(it))
 	}

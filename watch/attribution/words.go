@@ -45,6 +45,14 @@ func WordFor(ppm int) (Word, string) {
 // percent shows parts per million as the nearest per cent, from 1 to 99: nobody knows better than that.
 func percent(ppm int) int { return min(99, max(1, (ppm+5000)/10000)) }
 
+// share shows parts per million as per cent, and says when it is less than one.
+func share(ppm int) string {
+	if ppm < 5000 {
+		return "<1 %"
+	}
+	return fmt.Sprintf("%d %%", percent(ppm))
+}
+
 // Level is a level of confidence of ICD 203: how good the ground of a judgement is, not how likely the judgement.
 type Level string
 
