@@ -65,50 +65,84 @@ func (d *Door) Report(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, err)
 		return
 	}
-	began := d.now()
-	opt := d.options(v, began)
-	rd, err := readReport(*buf, &opt)
-	if err != nil {
-		d.refuse(w, r, err)
-		return
-	}
+	opt := d.options(v, d.now())
 	// Not the request's context: who hangs up between the journal and the book would leave half a report.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), d.cfg.BatchLimit)
 	defer cancel()
-	in, arrival, err := d.judge(ctx, rd, s, &opt)
+	f, err := d.file(ctx, *buf, s, &opt, func(one []sequence.Arrival) sequence.Outcome { return d.submit(r, one, d.cfg.BatchLimit)[0] })
 	if err != nil {
 		d.refuseReport(w, r, err)
 		return
 	}
-	if !d.bulk.TryAcquire(1) {
-		d.refuse(w, r, errFull)
-		return
-	}
-	d.metrics.pending.Inc()
-	one := [1]sequence.Arrival{arrival}
-	out := d.submit(r, one[:], d.cfg.BatchLimit)[0]
-	d.metrics.pending.Dec()
-	d.bulk.Release(1)
-	if out.Err != nil {
-		d.refuseReport(w, r, out.Err)
-		return
-	}
-	if e, err := d.find(ctx, v.Tenant, in.ID); err == nil && e.Event.Tenant == v.Tenant {
-		// As the event was seen at first, also when it was sent again: the same report is the same report.
-		in.Taken, in.Age = e.Event.Seen, casefile.AgeIn(&e)
-	}
-	if _, err := d.reports.Take(ctx, in); err != nil {
-		d.refuseReport(w, r, err)
-		return
-	}
-	d.metrics.events[answered(out)].Inc()
 	b := append([]byte(nil), `{"id":`...)
-	b = appendString(b, rd.w.id)
+	b = appendString(b, f.ID)
 	b = append(b, `,"status":"taken"}`+"\n"...)
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	_, _ = w.Write(b) // the platform hung up; the report is kept all the same
+}
+
+// Filed is what became of a report. It is for the house's own people: a platform is told that a report was taken, and no more.
+type Filed struct {
+	casefile.Receipt
+	ID    string // the platform's own
+	Event vedette.EventID
+	Why   string // how the grade came about
+}
+
+// File takes one report for somebody of the house, the same way as POST /v1/reports: read, graded, through the gate, into the book. Its error is a
+// *Refusal, or wraps vedette.ErrUnavailable; then it is safe to hand the report over again.
+func (d *Door) File(ctx context.Context, t vedette.Tenant, platform string, body []byte) (Filed, error) {
+	if d.reports == nil {
+		return Filed{}, errNoReports
+	}
+	s, err := d.sealers(t)
+	if err != nil {
+		return Filed{}, err
+	}
+	opt := DecodeOptions{Tenant: t, Platform: platform, Source: vedette.SourceHTTP, Now: d.now(), MaxAge: d.cfg.MaxAge, Dropped: &d.dropped}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.BatchLimit)
+	defer cancel()
+	f, err := d.file(ctx, body, s, &opt, func(one []sequence.Arrival) sequence.Outcome { return d.gate.Submit(ctx, one)[0] })
+	if errors.Is(err, vedette.ErrConflict) {
+		err = &Refusal{Field: "id", Byte: -1, Detail: otherBytes, Kind: vedette.ErrConflict}
+	}
+	return f, err
+}
+
+const otherBytes = "known with other bytes; the first report stands: give another report an id of its own"
+
+// file reads a report, grades it, has the gate keep it and the book take it.
+func (d *Door) file(ctx context.Context, body []byte, s Sealer, opt *DecodeOptions, submit func([]sequence.Arrival) sequence.Outcome) (Filed, error) {
+	rd, err := readReport(body, opt)
+	if err != nil {
+		return Filed{}, err
+	}
+	in, arrival, err := d.judge(ctx, rd, s, opt)
+	if err != nil {
+		return Filed{}, err
+	}
+	if !d.bulk.TryAcquire(1) {
+		return Filed{}, errFull
+	}
+	d.metrics.pending.Inc()
+	out := submit([]sequence.Arrival{arrival})
+	d.metrics.pending.Dec()
+	d.bulk.Release(1)
+	if out.Err != nil {
+		return Filed{}, out.Err
+	}
+	if e, err := d.find(ctx, opt.Tenant, in.ID); err == nil && e.Event.Tenant == opt.Tenant {
+		// As the event was seen at first, also when it was sent again: the same report is the same report.
+		in.Taken, in.Age = e.Event.Seen, casefile.AgeIn(&e)
+	}
+	got, err := d.reports.Take(ctx, in)
+	if err != nil {
+		return Filed{}, err
+	}
+	d.metrics.events[answered(out)].Inc()
+	return Filed{Receipt: got, ID: rd.w.id, Event: in.ID, Why: in.Why}, nil
 }
 
 // refuseReport answers a report that was not taken.
@@ -120,7 +154,7 @@ func (d *Door) refuseReport(w http.ResponseWriter, r *http.Request, err error) {
 		p.detail = "the report could not be kept; send it again after Retry-After"
 		p.retry = max(p.retry, 1)
 	case http.StatusConflict:
-		p.field, p.detail = "id", `"id": known with other bytes; the first report stands: give another report an id of its own`
+		p.field, p.detail = "id", `"id": `+otherBytes
 	case http.StatusInternalServerError:
 		p.detail = "our fault; it was counted and a person is told: send the report again later"
 	}

@@ -636,3 +636,37 @@ func TestNothingPersonalIsToldOfAReport(t *testing.T) {
 		t.Error("no metric of the door")
 	}
 }
+
+func TestAReportFiledByThePeopleOfTheHouseGoesTheSameWay(t *testing.T) {
+	h, b := reporting(t)
+	h.sent(t, evil)
+	body := reportOf("$r1", `"message":"m1"`, `"opened":`+evilLink, `"franking":`+frank(evilText, "ana", "omar", "m1"))
+	f, err := h.File(t.Context(), "chat", "desk", []byte(body))
+	if err != nil || f.ID != "$r1" || f.Grade != casefile.Franked || !f.New || len(f.Cases) != 1 || !strings.Contains(f.Why, "tag over the message is good") {
+		t.Fatalf("File = %+v, %v", f, err)
+	}
+	if w := h.post("/v1/reports", body); w.Code != 200 {
+		t.Fatalf("the same at the door: %d %s", w.Code, w.Body)
+	}
+	if f, err = h.File(t.Context(), "chat", "desk", []byte(body)); err != nil || f.New {
+		t.Errorf("the same again = %+v, %v", f, err)
+	}
+	if r := b.report(t, h, "$r1"); r.ID != f.Event || !r.Recorded {
+		t.Errorf("kept as %+v", r)
+	}
+	for _, tt := range []struct {
+		name, body, field string
+		kind              error
+	}{
+		{"an event that doesn't exist", reportOf("$r2", `"message":"m9"`), "message", vedette.ErrUnknown},
+		{"a forged tag", reportOf("$r2", `"opened":{"text":"another"}`, `"franking":`+frank(evilText, "ana", "omar", "")), "franking.commitment", vedette.ErrInvalid},
+		{"a known id with other bytes", reportOf("$r1", `"subject":"ana"`), "id", vedette.ErrConflict},
+		{"a field of the wrong type", reportOf("$r2", `"subject":7`), "subject", vedette.ErrInvalid},
+	} {
+		_, err := h.File(t.Context(), "chat", "desk", []byte(tt.body))
+		r, ok := errors.AsType[*Refusal](err)
+		if !ok || r.Field != tt.field || !errors.Is(err, tt.kind) {
+			t.Errorf("%s: %v, want %s and %v", tt.name, err, tt.field, tt.kind)
+		}
+	}
+}
