@@ -309,9 +309,9 @@ const (
 )
 
 // weight adds up what ties say: of each group the heaviest counts whole and the next one half, since what is chosen in one go is no second
-// witness. What speaks against counts once, and not where one confirmed host was registered at the same time. It also returns the second heaviest
-// group.
-func weight(ties []Tie) (sum, second vedette.MilliBits) {
+// witness. What speaks against counts once, and not where one confirmed host was registered at the same time. It also returns how
+// heavy the second group is, and which the first is.
+func weight(ties []Tie) (sum, second vedette.MilliBits, first int) {
 	var top [groups][2]vedette.MilliBits
 	var minus vedette.MilliBits
 	for _, t := range ties {
@@ -327,11 +327,11 @@ func weight(ties []Tie) (sum, second vedette.MilliBits) {
 		}
 	}
 	var heavy [2]vedette.MilliBits
-	for _, g := range top {
+	for i, g := range top {
 		w := g[0] + g[1]/2
 		sum += w
 		if w > heavy[0] {
-			heavy[0], heavy[1] = w, heavy[0]
+			heavy[0], heavy[1], first = w, heavy[0], i
 		} else if w > heavy[1] {
 			heavy[1] = w
 		}
@@ -339,7 +339,7 @@ func weight(ties []Tie) (sum, second vedette.MilliBits) {
 	if top[TieRegistered.group()][0] == 0 {
 		sum += minus
 	}
-	return sum, heavy[1]
+	return sum, heavy[1], first
 }
 
 // maxTies is how many ties a derived name tells.
@@ -355,7 +355,7 @@ func (d *derivation) result() ([]Derived, error) {
 			continue
 		}
 		d.notes.Judged++
-		sum, second := weight(c.ties)
+		sum, second, first := weight(c.ties)
 		if sum < min(shown, minLead) {
 			d.notes.Weak++
 			continue
@@ -375,7 +375,7 @@ func (d *derivation) result() ([]Derived, error) {
 			if !d.guard(&one) {
 				continue
 			}
-			d.allow(&one, bar, second)
+			d.allow(&one, bar, second, first)
 			out = append(out, one)
 		}
 	}
@@ -421,11 +421,14 @@ func (d *derivation) guard(one *Derived) bool {
 }
 
 // allow says what a name may ask for by its evidence.
-func (d *derivation) allow(one *Derived, bar, second vedette.MilliBits) {
+func (d *derivation) allow(one *Derived, bar, second vedette.MilliBits, first int) {
 	switch {
 	case one.Weight < bar:
 		one.Strength = vedette.Allow
 		one.Why = fmt.Sprintf("less likely than not: %.1f bits, and even odds among %d known names need %.1f", bitsOf(one.Weight), d.total, bitsOf(bar))
+	case first == TieNameServer.group() && second < minBeside:
+		one.Strength = vedette.Allow
+		one.Why = "it stands on a small server or network beside a confirmed one, as that hoster's honest customers do, and nothing else speaks for it"
 	case second < minSecond:
 		one.Strength = vedette.Warn
 		one.Why = "one kind of evidence alone, however strong, blocks nothing"

@@ -10,8 +10,8 @@ import (
 	"vedette/link"
 )
 
-// MaxNames bounds an index of names: about 150 bytes each.
-const MaxNames = 4 << 20
+// MaxNames bounds an index of names: about 500 bytes each.
+const MaxNames = 2 << 20
 
 const (
 	minPart  = 4  // bytes of a shared part: three letters stand side by side in too many names

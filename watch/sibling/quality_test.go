@@ -165,7 +165,6 @@ type world struct {
 	family    map[string]int // host → campaign
 	harmless  map[string]int
 	senders   [][]SenderLink
-	paths     []string
 	rng       *rand.Rand
 	list      []enrichment.Fact
 }
@@ -303,11 +302,21 @@ func TestQualityWithFacts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED, NOT TESTED: long")
 	}
-	w := madeUp(7, 8000, 60)
-	if _, err := w.facts.Put(t.Context(), w.list); err != nil {
-		t.Fatal(err)
+	type made struct {
+		*world
+		asked *asked
 	}
-	facts := cached(w.facts)
+	var worlds []made
+	for seed := range uint64(4) {
+		if seed > 0 && !testing.Verbose() {
+			break
+		}
+		w := madeUp(seed+101, 8000, 60)
+		if _, err := w.facts.Put(t.Context(), w.list); err != nil {
+			t.Fatal(err)
+		}
+		worlds = append(worlds, made{w, cached(w.facts)})
+	}
 	type row struct {
 		name    string
 		without []TieKind
@@ -319,10 +328,15 @@ func TestQualityWithFacts(t *testing.T) {
 	}
 	rows = append(rows, row{name: "names alone", without: []TieKind{TieSender, TiePath, TieRegistered, TieIssued, TieNameServer, TieSubnet, TieCertificate}},
 		row{name: "facts alone", without: []TieKind{TieSender, TiePath, TiePart}}, row{name: "no facts at all", none: true})
+	if !testing.Verbose() {
+		rows = rows[:1]
+	}
 	for _, r := range rows {
 		var shown, warn, block tally
-		for c, hosts := range w.campaigns {
-			src := Sources{Guard: indicator.NewGuard(), Facts: facts, Sender: w.senders[c], Reach: func(_ context.Context, h string, _ indicator.Scope) (int, error) {
+		for n := range 60 * len(worlds) {
+			w, c := worlds[n/60], n%60
+			hosts := w.campaigns[c]
+			src := Sources{Guard: indicator.NewGuard(), Facts: w.asked, Sender: w.senders[c], Reach: func(_ context.Context, h string, _ indicator.Scope) (int, error) {
 				if n, ok := w.harmless[h]; ok {
 					return n, nil
 				}
