@@ -89,7 +89,7 @@ type scene struct {
 	notes    sibling.Notes
 }
 
-// reach is how far before the first report and after now a campaign is looked for: as long as history is kept.
+// reach is how far before the first report a campaign is looked for: as long as history is kept.
 const reach = 90 * 24 * time.Hour
 
 // maxCaseReports is how many reports of a case are drawn.
@@ -98,13 +98,19 @@ const maxCaseReports = 1000
 func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) {
 	var s scene
 	now := h.now().UTC().Truncate(time.Millisecond)
-	w := hunt.Window{From: now.Add(-reach), To: now.Add(time.Minute)}
-	s.incident = campaign.Incident{Case: string(whole.ID), Tenant: whole.Tenant, At: now, Window: w}
 	// The book tells reports to a permit; here they are read for the drawing, which itself shows people to a permit alone.
 	reports, err := h.db.Cases().Reports(ctx, whole.ID, 0, maxCaseReports)
 	if err != nil {
 		return s, err
 	}
+	first := whole.Opened
+	for _, r := range reports {
+		if r.At.Before(first) {
+			first = r.At
+		}
+	}
+	w := hunt.Window{From: first.Add(-reach), To: now.Add(time.Minute)}
+	s.incident = campaign.Incident{Case: string(whole.ID), Tenant: whole.Tenant, At: now, Window: w}
 	var sender []sibling.SenderLink
 	for _, r := range reports {
 		x := campaign.Report{ID: r.ID, At: r.At, Message: r.Message, Reporter: r.Reporter, Grade: r.Grade.String(), Category: r.Category}

@@ -103,6 +103,6 @@ gives the same bytes.`,
 	f.IntVar(&o.Messages, "messages", 0, "messages to use at most (default: all)")
 	f.StringVar(&out, "out", "", "file for the events (needed)")
 	f.StringVar(&truth, "truth", "", "file for the truth (needed)")
-	cmd.AddCommand(overlay)
+	cmd.AddCommand(overlay, g.react())
 	return cmd
 }
