@@ -234,6 +234,9 @@ func (r *Recording) isErased(s *Sighting) bool {
 
 // deliver hands what is pending on, and flushes when it is time. It is called with the lock held.
 func (r *Recording) deliver(ctx context.Context) error {
+	if err := r.keepFollowed(ctx); err != nil {
+		return err
+	}
 	if len(r.pending) > 0 && r.deps.Seen != nil {
 		if err := r.deps.Seen(ctx, r.pending); err != nil {
 			return fmt.Errorf("hunt: standing hunts: %w", err)
@@ -254,6 +257,60 @@ func (r *Recording) deliver(ctx context.Context) error {
 		return nil
 	}
 	return r.flush(ctx)
+}
+
+// way is by which a link came to somebody.
+type way struct {
+	unit Key
+	from vedette.AccountID
+	to   vedette.AccountID
+	in   vedette.GroupID
+}
+
+func wayOf(s *Sighting) way {
+	w := way{unit: s.Unit(), from: s.From, in: s.Group}
+	if s.Group.IsZero() {
+		w.to = s.To
+	}
+	return w
+}
+
+// keepFollowed drops previews and openings of links whose sending is not in history: who read what a friend sent is nobody's business. It spares
+// contacts; it costs knowing that a target opened a link when the platform does not tell from whom it came.
+func (r *Recording) keepFollowed(ctx context.Context) error {
+	asked := map[way]bool{}
+	var units []Key
+	for i := range r.pending {
+		if s := &r.pending[i]; s.Act == Previewed || s.Act == Opened {
+			asked[wayOf(s)] = false
+			units = append(units, s.Unit())
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	sent := func(s *Sighting) {
+		if w := wayOf(s); s.Act == Sent {
+			if _, ok := asked[w]; ok {
+				asked[w] = true
+			}
+		}
+	}
+	if _, err := r.deps.History.Find(ctx, units, Window{}, func(_ int, s *Sighting) bool { sent(s); return true }); err != nil {
+		return fmt.Errorf("hunt: by which way a link came: %w", err)
+	}
+	kept := r.pending[:0]
+	for i := range r.pending {
+		s := r.pending[i]
+		sent(&s)
+		if (s.Act == Previewed || s.Act == Opened) && !asked[wayOf(&s)] {
+			r.m.skip(skipContact)
+			continue
+		}
+		kept = append(kept, s)
+	}
+	r.pending = kept
+	return nil
 }
 
 // Flush makes durable what was taken so far.
@@ -437,8 +494,8 @@ func (a Act) String() string {
 //	profile.changed  rare links: posted
 //
 // A link is rare while fewer than Rules.Rare people have met its unit, before this event. A unit whose people were not measured is not
-// recorded: an hour without measures must not write down everybody's links. Previews, openings and reports of links between contacts are
-// recorded too, when the link is rare: the platform does not tell by which contact the link came.
+// recorded: an hour without measures must not write down everybody's links. Previews and openings are taken here by rarity alone; Run keeps
+// those whose sending it recorded. A report names its link by the reporter's own wish.
 func (r *Recording) Take(e *journal.Entry, dst []Sighting) []Sighting {
 	return r.rules.take(e, dst, r.m)
 }
