@@ -66,7 +66,7 @@ const (
 	minShown  = -6000
 	minBlock  = 3000
 	minSecond = 4000
-	minBeside = 2000 // of anything else, before who stands on one server is warned of
+	minBeside = 2000 // of anything else, before who stands on one server, or was registered in the same hours, is warned of
 	minLead   = 7000 // below the bar by more, the heaviest few come out from here on
 )
 

@@ -429,6 +429,9 @@ func (d *derivation) allow(one *Derived, bar, second vedette.MilliBits, first in
 	case first == TieNameServer.group() && second < minBeside:
 		one.Strength = vedette.Allow
 		one.Why = "it stands on a small server or network beside a confirmed one, as that hoster's honest customers do, and nothing else speaks for it"
+	case first == TieRegistered.group() && second < minBeside:
+		one.Strength = vedette.Allow
+		one.Why = "it was registered or certified in the same hours as a confirmed one, as honest names are every hour, and nothing else speaks for it"
 	case second < minSecond:
 		one.Strength = vedette.Warn
 		one.Why = "one kind of evidence alone, however strong, blocks nothing"

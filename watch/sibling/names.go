@@ -209,7 +209,7 @@ type measures [partMeasures]int
 func compare(s, x *split, p *shared) (m measures) {
 	part := s.joined[p.from:p.to]
 	at := strings.Index(x.joined, part)
-	m[partRarity] = log2(p.of) - log2(p.n)
+	m[partRarity] = log2(p.of) - log2(p.n+1) // both names have it
 	m[partLength] = 1000 * min(len(part), 12)
 	m[partBegins] = yes(s.edge(p.from) && x.edge(at))
 	m[partEnds] = yes(s.edge(p.to) && x.edge(at+len(part)))
@@ -262,15 +262,16 @@ func log2(n int) int {
 
 // partWeights are thousandths of a bit for a thousand of each measure; partBase stands before them. Fitted on four operators.
 var (
-	partWeights = measures{111, 426, 1518, 1968, 6047, 2448, 1530, 4027}
-	partBase    = -5604
+	partWeights = measures{117, 426, 1519, 1968, 6050, 2448, 1530, 4025}
+	partBase    = -5663
 )
 
-// weigh gives the weight of a shared part: log2 odds that two names that look so much alike are of one hand rather than any two names.
+// weigh gives the weight of a shared part: log2 odds that two names that look so much alike are of one hand rather than any two names. It is
+// never more than how rare the part is: among few known names no likeness says much.
 func (m *measures) weigh() vedette.MilliBits {
 	sum := partBase * 1000
 	for i, w := range partWeights {
 		sum += w * m[i]
 	}
-	return vedette.MilliBits(sum / 1000)
+	return vedette.MilliBits(min(sum/1000, m[partRarity]))
 }

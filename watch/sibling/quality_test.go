@@ -311,7 +311,7 @@ func TestQualityWithFacts(t *testing.T) {
 		if seed > 0 && !testing.Verbose() {
 			break
 		}
-		w := madeUp(seed+101, 8000, 60)
+		w := madeUp(seed+201, 8000, 60)
 		if _, err := w.facts.Put(t.Context(), w.list); err != nil {
 			t.Fatal(err)
 		}

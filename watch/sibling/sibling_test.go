@@ -188,6 +188,21 @@ func TestFactsTie(t *testing.T) {
 	}
 }
 
+// Among few known names an honest old name that sounds alike only scores: nobody is warned of the town's own office.
+func TestOldNamesThatSoundAlikeOnlyScore(t *testing.T) {
+	born := at.Add(-10 * 24 * time.Hour)
+	facts := feed(t,
+		enrichment.Fact{Host: "tide-notice.example", Kind: enrichment.Registered, Value: enrichment.Moment(born)},
+		enrichment.Fact{Host: "town-notice.example", Kind: enrichment.Registered, Value: enrichment.Moment(born.Add(-2000 * 24 * time.Hour))},
+		enrichment.Fact{Host: "tide-tables.example", Kind: enrichment.Registered, Value: enrichment.Moment(born.Add(-2000 * 24 * time.Hour))})
+	got, _ := derive(t, "tide-notice.example", Sources{Facts: facts, Reach: func(context.Context, string, indicator.Scope) (int, error) { return 0, nil }}, Params{})
+	for _, d := range got {
+		if d.Strength > vedette.Allow {
+			t.Errorf("%s may %s: %+v", d.Display, d.Strength, d.Ties)
+		}
+	}
+}
+
 // everything ties two names by four kinds of evidence.
 func everything(h string, i int) []enrichment.Fact {
 	born := at.Add(-20*24*time.Hour + time.Duration(i)*20*time.Minute)
