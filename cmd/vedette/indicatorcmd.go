@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vedette"
+	"vedette/act/response"
 	"vedette/link"
 	"vedette/record/authority"
 	"vedette/record/indicator"
@@ -117,6 +118,9 @@ type imported struct {
 }
 
 var opImport = operation[importing, imported]{"indicator.import", func(ctx context.Context, h *house, in importing) (imported, error) {
+	if in.Options.Source == response.Source {
+		return imported{}, fmt.Errorf("--source %s: that is the list of what people block in cases, each by a signature; name the publisher, or use vedette block: %w", in.Options.Source, vedette.ErrForbidden)
+	}
 	guard, err := h.guard(ctx)
 	if err != nil {
 		return imported{}, err

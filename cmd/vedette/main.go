@@ -152,7 +152,7 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 		return nil
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, "%s", err) })
-	root.AddGroup(&cobra.Group{ID: "main", Title: "The gate:"}, &cobra.Group{ID: "past", Title: "Looking back:"},
+	root.AddGroup(&cobra.Group{ID: "main", Title: "The gate:"}, &cobra.Group{ID: "react", Title: "From a report to a block:"}, &cobra.Group{ID: "past", Title: "Looking back:"},
 		&cobra.Group{ID: "know", Title: "What it knows and does:"},
 		&cobra.Group{ID: "run", Title: "Running it:"})
 	add := func(group string, cmds ...*cobra.Command) {
@@ -162,6 +162,7 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 		}
 	}
 	add("main", g.demo(), g.serve(), g.check(), g.replay(), g.decision())
+	add("react", g.report(), g.caseCmd(), g.block(), g.unblock(), g.recall(), g.halt(), g.resume(), g.changes())
 	add("past", g.hunt(), g.campaign(), g.attribute(), g.history())
 	add("know", g.indicator(), g.rules(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase(), g.risk())
 	add("run", g.key_(), g.doctor(), g.inventory(), g.stress(), g.sim(), g.version())

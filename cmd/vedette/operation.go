@@ -49,7 +49,7 @@ func (o operation[In, Out]) do(ctx context.Context, g *global, in In) (Out, erro
 		return out, err
 	}
 	var answer []byte
-	h, err := open(ctx, g, opening{records: onRecords[o.name]})
+	h, err := open(ctx, g, opening{records: onRecords[o.name], gate: onGate[o.name]})
 	switch {
 	case err == nil:
 		answer, err = o.serve(ctx, h, body)

@@ -6,9 +6,14 @@ var onRecords = map[string]bool{
 	"person.enrol": true, "person.list": true, "person.revoke": true,
 }
 
+// onGate are the operations that have events judged: the gate runs for them.
+var onGate = map[string]bool{"report.submit": true}
+
 // operations are all that a command can ask of the house. None of them takes an account and gives events: people cannot be looked up.
 func operations() []served {
 	return []served{
+		opReport, opCases, opCase, opConfirm, opMove,
+		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 	}
