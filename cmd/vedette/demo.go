@@ -3,20 +3,29 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"vedette"
+	"vedette/act/casefile"
+	"vedette/act/response"
 	"vedette/edge/intake"
 	"vedette/inline/sequence"
+	"vedette/link"
 	"vedette/record/authority"
+	"vedette/record/enrichment"
 	"vedette/record/indicator"
 	"vedette/sim"
+	"vedette/watch/campaign"
+	"vedette/watch/hunt"
 )
 
 // demoed is what a demo prints with --once --json.
@@ -28,7 +37,21 @@ type demoed struct {
 	Missed       []string       `json:"missed"`    // events that the story's truth says should have been answered more strongly
 	Wrong        []string       `json:"wrong"`     // honest events that were answered more strongly than is right
 	Story        []string       `json:"story"`
+	Report       *demoReport    `json:"report"` // what came of the story's one report
 	OK           bool           `json:"ok"`
+}
+
+// demoReport is what came of one person's report.
+type demoReport struct {
+	Case    string   `json:"case"`
+	About   string   `json:"about"`   // defanged
+	Blocked []string `json:"blocked"` // defanged
+	Derived []string `json:"derived"` // defanged
+	Reached int      `json:"reached"` // people
+	Kept    int      `json:"kept_from"`
+	Senders int      `json:"senders"`
+	Changed int      `json:"changed"` // delivered messages about which the platform is told
+	Missed  int      `json:"missed"`  // people who were reached by the operator's unlisted hosts and not found
 }
 
 // storyStart is a constant, so that two demos tell the same story.
@@ -107,6 +130,9 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 	if err != nil {
 		return err
 	}
+	if err := h.tellReport(ctx, sum, say, p); err != nil {
+		return err
+	}
 	if g.json {
 		if err := printJSON(out, sum); err != nil {
 			return err
@@ -139,6 +165,12 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 		say("")
 		say("  curl -s http://%s/v1/decide -H 'Authorization: Bearer %s' \\", address, key)
 		say("    -H 'Content-Type: application/json' -d '%s'", demoEvent())
+		say("")
+		if sum.Report != nil {
+			say("")
+			say("  vedette hunt --indicator %s --data %s", sum.Report.About, g.data)
+			say("  vedette campaign show %s --data %s", sum.Report.Case, g.data)
+		}
 		say("")
 		say("Next: %s for your own platform, %s for a file of events,", p.bold("vedette serve"), p.bold("vedette replay FILE"))
 		say("      %s to see through a link, and README.md.", p.bold("vedette check URL"))
@@ -180,6 +212,20 @@ func (h *house) tell(ctx context.Context, say func(string) error, p paint) (*dem
 			}
 			sc, d := scenes[i], out.Decision
 			sum.Events++
+			if arrivals[i].Event.Kind() == vedette.KindUserReported {
+				cases, err := h.takeOpened(ctx, &arrivals[i])
+				if err != nil {
+					return err
+				}
+				if len(cases) > 0 {
+					sum.Report = &demoReport{Case: string(cases[0])}
+				}
+			}
+			if t := sc.Truth; t != nil && t.Injected && t.Value == "" && d.Verdict < vedette.Hold {
+				if b, ok := arrivals[i].Event.Body.(*vedette.LinkSent); ok && b.Stranger == vedette.Yes {
+					h.story = append(h.story, b.To.Account)
+				}
+			}
 			sum.Decisions[d.Verdict.String()]++
 			hasLink := len(arrivals[i].Event.Links()) > 0
 			if hasLink && d.Verdict >= vedette.Hold {
@@ -254,8 +300,178 @@ func (h *house) tell(ctx context.Context, say func(string) error, p paint) (*dem
 	if err := flush(scenes, arrivals, ids); err != nil {
 		return nil, err
 	}
-	sum.OK = len(sum.Missed) == 0 && len(sum.Wrong) == 0 && sum.LinksStopped > 0
+	sum.OK = len(sum.Missed) == 0 && len(sum.Wrong) == 0 && sum.LinksStopped > 0 && sum.Report != nil
 	return sum, nil
+}
+
+// tellReport plays what two people make of the story's one report: the link, its siblings, who sent them, who else was reached, what to block.
+func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ...any), p paint) error {
+	if sum.Report == nil {
+		return nil
+	}
+	rep := sum.Report
+	feed := enrichment.Importer{Store: h.facts}
+	if _, err := feed.Import(ctx, bytes.NewReader(sim.StoryFacts()), "harbour-feed.csv", enrichment.Options{Source: "harbour-feed", At: h.now().UTC()}); err != nil {
+		return err
+	}
+	if err := h.settle(ctx); err != nil {
+		return err
+	}
+	team, err := h.demoTeam(ctx)
+	if err != nil {
+		return err
+	}
+	id := casefile.ID(rep.Case)
+	whole, err := h.cases.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	rep.About = whole.Display
+	say("")
+	say("%s", p.bold("What hangs on Petra's report"))
+	say("It opened %s, about %s. Ana, an analyst, looks, and signs that the host is bad.", rep.Case, whole.Display)
+	name := caseNames(whole)[0]
+	if whole.State == casefile.Signal || whole.State == casefile.Open {
+		c := casefile.Confirmation{Value: name.Value, Scope: name.Scope, Corroboration: "a story: she recognised it"}
+		act, err := h.cases.ConfirmAct(ctx, id, c)
+		if err != nil {
+			return err
+		}
+		signed, err := team.sign(act, h.now(), "ana")
+		if err != nil {
+			return err
+		}
+		if _, err := h.cases.Confirm(ctx, id, c, signed...); err != nil {
+			return err
+		}
+		if whole, err = h.cases.Get(ctx, id); err != nil {
+			return err
+		}
+	}
+	s, err := h.scene(ctx, whole)
+	if err != nil {
+		return err
+	}
+	orders := []response.Order{{Case: rep.Case, Tenant: h.cfg.Tenant, Value: name.Value, Scope: name.Scope, Verdict: vedette.Block}}
+	for _, d := range s.derived {
+		if d.Strength < vedette.Warn {
+			continue
+		}
+		var ties []string
+		for _, tie := range d.Ties {
+			ties = append(ties, string(tie.Kind))
+		}
+		rep.Derived = append(rep.Derived, d.Display)
+		say("  sibling  %s: %s; may %s", p.bold(d.Display), strings.Join(ties, ", "), p.verdict(d.Strength))
+		orders = append(orders, response.Order{Case: rep.Case, Tenant: h.cfg.Tenant, Value: d.Host, Scope: d.Scope, Verdict: d.Strength})
+	}
+	for _, o := range orders {
+		o.Until = h.now().UTC().Add(30 * 24 * time.Hour).Truncate(24 * time.Hour)
+		act, err := response.BlockAct(o.Case, o.Tenant, o.Value, o.Scope, o.Until, o.Verdict)
+		if err != nil {
+			return err
+		}
+		signed, err := team.sign(act, h.now(), "ana", "omar")
+		if err != nil {
+			return err
+		}
+		done, err := h.desk.Block(ctx, o, signed)
+		if errors.Is(err, vedette.ErrConflict) {
+			continue // a second demo in the same folder
+		}
+		if err != nil {
+			return err
+		}
+		cause, err := done.Cause(h.cfg.Tenant)
+		if err != nil {
+			return err
+		}
+		swept, err := h.desk.Sweep(ctx, cause, h.delivered(ctx, hunt.Name{Value: o.Value, Scope: o.Scope}))
+		if err != nil {
+			return err
+		}
+		rep.Changed += swept.Changed
+		rep.Blocked = append(rep.Blocked, link.Defang(o.Value))
+	}
+	ask := authority.Ask{Purpose: authority.PurposeNotify, Tenant: h.cfg.Tenant, Case: rep.Case, Until: h.now().UTC().Add(24 * time.Hour).Truncate(time.Second)}
+	act, err := ask.Act()
+	if err != nil {
+		return err
+	}
+	signed, err := team.sign(act, h.now(), "ana", "omar")
+	if err != nil {
+		return err
+	}
+	permit, err := h.people.Permit(ctx, ask, signed, h.now().UTC())
+	if err != nil {
+		return err
+	}
+	s.incident.At = h.now().UTC()
+	graph, err := campaign.Draw(ctx, permit, s.incident, s.sources, campaign.Budget{})
+	if err != nil {
+		return err
+	}
+	r := graph.Reached()
+	rep.Reached, rep.Kept, rep.Senders = r.Delivered, r.Stopped, r.Senders
+	found := map[vedette.AccountID]bool{}
+	for _, x := range r.Persons {
+		if a, ok := graph.Account(x.Label); ok {
+			found[a] = true
+		}
+	}
+	for _, a := range h.story {
+		if !found[a] {
+			rep.Missed++
+		}
+	}
+	say("Omar signs too. %s people got a link of this campaign, from %d accounts; from %d more it was kept. Two of them had told nobody.", p.bold(count(r.Delivered)), r.Senders, r.Stopped)
+	say("Blocked for 30 days: %s. The platform is told to take back %d messages that it had delivered.", strings.Join(rep.Blocked, ", "), rep.Changed)
+	say("Who they are stands behind both signatures, and every step in the evidence log.")
+	return nil
+}
+
+// team is the story's two people, with their keys: in a real house each has their own, on their own machine.
+type team struct {
+	keys map[authority.PersonID]ed25519.PrivateKey
+}
+
+func (t team) sign(act authority.Act, at time.Time, by ...authority.PersonID) ([][]byte, error) {
+	var out [][]byte
+	for _, id := range by {
+		a, err := authority.Approve(act, id, t.keys[id], at)
+		if err != nil {
+			return nil, err
+		}
+		b, err := json.Marshal(a)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// demoTeam enrols Ana and Omar and keeps their keys beside the data, where the commands that the demo names find them.
+func (h *house) demoTeam(ctx context.Context) (team, error) {
+	t := team{map[authority.PersonID]ed25519.PrivateKey{}}
+	for id, name := range map[authority.PersonID]string{"ana": "Ana Duarte", "omar": "Omar Nasser"} {
+		path := filepath.Join(h.folder.dir, string(id)+".key")
+		key, err := authority.ReadKey(path)
+		if errors.Is(err, vedette.ErrUnknown) {
+			var pub ed25519.PublicKey
+			if pub, key, err = authority.GenerateKey(); err == nil {
+				_, err = h.people.Enrol(ctx, authority.Person{ID: id, Name: name, Role: authority.RoleAnalyst, Key: pub}, nil, h.now().UTC())
+			}
+			if err == nil {
+				err = authority.WriteKey(path, key)
+			}
+		}
+		if err != nil {
+			return t, err
+		}
+		t.keys[id] = key
+	}
+	return t, nil
 }
 
 // demoSource is the name under which the story's list is imported.
@@ -276,6 +492,7 @@ func (h *house) prepareDemo(ctx context.Context) error {
 		return err
 	}
 	for _, c := range []authority.Change{
+		{Target: response.TargetBlocks, Verdict: vedette.Block, By: []string{"demo"}, Why: "what people block holds"},
 		{Target: "list:" + demoSource, Verdict: vedette.Block, By: []string{"demo"}, Why: "a list that the story trusts"},
 		{Target: authority.Ceiling, Verdict: vedette.Warn, By: []string{"demo"}, Why: "every rule may warn"},
 	} {

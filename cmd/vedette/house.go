@@ -48,8 +48,10 @@ type house struct {
 	judging   atomic.Pointer[judging]
 	decisions *decision.Metrics
 
-	db  *records.DB
-	now func() time.Time // the house's clock; of a replay that reacts, the file's
+	db    *records.DB
+	now   func() time.Time    // the house's clock; of a replay that reacts, the file's
+	story []vedette.AccountID // of a demo: who was reached by what no list knows
+	demo  bool                // the folder is a story's: nothing in it is past its term
 	// progress is told how far a long answer is, where a person waits at this very process. nil: nobody does
 	progress func(done, total int)
 	slow
@@ -86,7 +88,7 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry(), now: o.now, progress: g.progress}
+	h = &house{folder: f, log: o.log, metrics: prometheus.NewRegistry(), now: o.now, progress: g.progress, demo: o.demo}
 	if h.now == nil {
 		h.now = time.Now
 	}

@@ -398,33 +398,36 @@ func maxTime(a, b time.Time) time.Time {
 	return a
 }
 
-// reported takes a report as the door does when the reporter's client opened the message: unproven, but with the link in clear.
+// reported lets a report begin its way.
 func (r *reaction) reported(ctx context.Context, a *sequence.Arrival, one *reactedOne) error {
-	e, err := r.h.journal.Find(ctx, r.h.cfg.Tenant, a.Event.ID, time.Time{})
-	if err != nil {
+	cases, err := r.h.takeOpened(ctx, a)
+	if err != nil || len(cases) == 0 {
 		return err
 	}
-	in, ok, err := r.h.cases.Claimed(ctx, &e)
+	one.Report = a.Event.At.Sub(one.started).Minutes()
+	x := dueReaction{at: a.Event.At.Add(r.wait(lookMedian)), report: a.Event.ID, one: one, id: cases[0]}
+	r.due = append(r.due, x)
+	sort.SliceStable(r.due, func(i, j int) bool { return r.due[i].at.Before(r.due[j].at) })
+	return nil
+}
+
+// takeOpened takes a report of a stream as the door does when the reporter's client opened the message: unproven, but with the link in clear.
+func (h *house) takeOpened(ctx context.Context, a *sequence.Arrival) ([]casefile.ID, error) {
+	e, err := h.journal.Find(ctx, h.cfg.Tenant, a.Event.ID, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	in, ok, err := h.cases.Claimed(ctx, &e)
 	if err != nil || !ok {
-		return errors.Join(err, errors.New("a report that is none"))
+		return nil, errors.Join(err, errors.New("a report that is none"))
 	}
 	for i := range in.Sent {
 		if i < len(a.Links) {
 			in.Sent[i].URL = a.Links[i].Canonical()
 		}
 	}
-	got, err := r.h.cases.Take(ctx, in)
-	if err != nil {
-		return err
-	}
-	if len(got.Cases) == 0 {
-		return nil
-	}
-	one.Report = a.Event.At.Sub(one.started).Minutes()
-	x := dueReaction{at: a.Event.At.Add(r.wait(lookMedian)), report: a.Event.ID, one: one, id: got.Cases[0]}
-	r.due = append(r.due, x)
-	sort.SliceStable(r.due, func(i, j int) bool { return r.due[i].at.Before(r.due[j].at) })
-	return nil
+	got, err := h.cases.Take(ctx, in)
+	return got.Cases, err
 }
 
 func (r *reaction) sign(act authority.Act, by ...authority.PersonID) ([][]byte, error) {
@@ -706,7 +709,12 @@ func (h *house) delivered(ctx context.Context, n hunt.Name) func(func(response.S
 			yield(response.Sighting{}, err)
 			return
 		}
-		units, covers := hunt.Cover(tokens, n, hunt.Window{})
+		span, err := h.pastSpan(ctx)
+		if err != nil {
+			yield(response.Sighting{}, err)
+			return
+		}
+		units, covers := hunt.Cover(tokens, n, span)
 		var at []journal.Position
 		_, err = h.past.Find(ctx, units, hunt.Window{}, func(_ int, s *hunt.Sighting) bool {
 			if covers(s) && s.Act == hunt.Sent {

@@ -283,6 +283,19 @@ func (x harm) Harmless(ctx context.Context, in *indicator.Indicator) (int, bool,
 	return n, known, err
 }
 
+// pastSpan is how far history reaches: token epochs are those of that span, and of today.
+func (h *house) pastSpan(ctx context.Context) (hunt.Window, error) {
+	st, err := h.past.Stats(ctx)
+	if err != nil {
+		return hunt.Window{}, err
+	}
+	w := hunt.Window{From: st.Oldest, To: st.Newest.Add(time.Millisecond)}
+	if st.Newest.IsZero() {
+		w = hunt.Window{From: h.now(), To: h.now().Add(time.Millisecond)}
+	}
+	return w, nil
+}
+
 // met tells how many people have met a name, and whether that is known.
 func (h *house) met(ctx context.Context, value string, scope indicator.Scope) (int, bool, error) {
 	name, err := hunt.NameOf(value, scope)
@@ -293,7 +306,11 @@ func (h *house) met(ctx context.Context, value string, scope indicator.Scope) (i
 	if err != nil {
 		return 0, false, err
 	}
-	units, covers := hunt.Cover(tokens, name, hunt.Window{To: h.now()})
+	span, err := h.pastSpan(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	units, covers := hunt.Cover(tokens, name, span)
 	for _, u := range units {
 		if h.recording.Popular(u) {
 			return 0, false, nil

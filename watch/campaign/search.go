@@ -601,9 +601,31 @@ func (f *search) others(ctx context.Context, found []hunt.Sighting) error {
 	if err != nil {
 		return err
 	}
-	too := map[hunt.Key]bool{}
+	// Confined is a link of which at least half of the senders are these: what mostly others send, a newspaper for instance that somebody tried
+	// a message with, leads to its readers.
+	senders := map[hunt.Key]map[vedette.AccountID]bool{}
+	count := func(s *hunt.Sighting) {
+		if u := s.Unit(); u != 0 && (s.Act == hunt.Sent || s.Act == hunt.Posted) {
+			if senders[u] == nil {
+				senders[u] = map[vedette.AccountID]bool{}
+			}
+			senders[u][s.From] = true
+		}
+	}
+	for i := range found {
+		count(&found[i])
+	}
+	for i := range seen {
+		count(&seen[i])
+	}
+	confined := func(u hunt.Key) bool { return 2*len(units[u]) >= len(senders[u]) }
+	too, common := map[hunt.Key]bool{}, map[hunt.Key]bool{}
 	for i := range found {
 		u := found[i].Unit()
+		if !confined(u) {
+			common[u] = true
+			continue
+		}
 		if len(met[Wanted{Unit: u}]) > Rarity {
 			too[u] = true
 			continue
@@ -613,8 +635,9 @@ func (f *search) others(ctx context.Context, found []hunt.Sighting) error {
 		}
 	}
 	f.leave("link", "another link of a sender, which more than 64 people have met", int64(len(too)))
+	f.leave("link", "another link of a sender, which mostly others send", int64(len(common)))
 	for _, c := range chains {
-		if w := c[0]; len(units[w.Unit]) >= 2 && len(met[w]) <= Rarity {
+		if w := c[0]; len(units[w.Unit]) >= 2 && len(met[w]) <= Rarity && confined(w.Unit) {
 			f.followed[w] = true
 		}
 	}
@@ -629,7 +652,7 @@ func (f *search) others(ctx context.Context, found []hunt.Sighting) error {
 		}
 	}
 	for i := range found {
-		if !too[found[i].Unit()] {
+		if u := found[i].Unit(); !too[u] && !common[u] {
 			hold(&found[i])
 		}
 	}
