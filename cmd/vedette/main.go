@@ -23,7 +23,7 @@ const (
 	exitOK        = 0
 	exitError     = 1
 	exitUsage     = 2
-	exitFinding   = 3  // check: not allowed; rules test: an example fails; doctor: something is wrong
+	exitFinding   = 3  // check: not allowed; rules test: an example fails; doctor: something is wrong; evidence: something does not fit
 	exitPartial   = 4  // some of the input could not be used; what could was
 	exitTemporary = 75 // try again later (sysexits.h EX_TEMPFAIL)
 )
@@ -163,8 +163,8 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 	}
 	add("main", g.demo(), g.serve(), g.check(), g.replay(), g.decision())
 	add("react", g.report(), g.caseCmd(), g.block(), g.unblock(), g.recall(), g.halt(), g.resume(), g.changes())
-	add("past", g.hunt(), g.campaign(), g.attribute(), g.history())
-	add("know", g.indicator(), g.rules(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase(), g.risk())
+	add("past", g.hunt(), g.campaign(), g.attribute(), g.history(), g.evidence())
+	add("know", g.indicator(), g.facts(), g.rules(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase(), g.risk())
 	add("run", g.key_(), g.doctor(), g.inventory(), g.stress(), g.sim(), g.version())
 	return root
 }

@@ -49,6 +49,7 @@ type slow struct {
 
 // proof is the evidence log, opened when first something is written to it or read from it: most commands only look.
 type proof struct {
+	key  string // the public half of what signs it
 	open func() (*evidence.Log, func() error, error)
 
 	mu    sync.Mutex
@@ -115,7 +116,7 @@ func (r recorded) Record(ctx context.Context, a authority.Asked) error {
 // newProof says how the log of a folder is opened. Its key is derived from the root key, which lies outside the folder; its name from its key, so
 // that no two folders' logs are called alike.
 func (h *house) newProof(keys vault.Keys) *proof {
-	return &proof{open: func() (*evidence.Log, func() error, error) {
+	return &proof{key: evidence.VerifierKey(signerOf(keys)), open: func() (*evidence.Log, func() error, error) {
 		ctx := context.Background() // the log lives as long as the house
 		signer := signerOf(keys)
 		tree, err := tiles.Open(ctx, filepath.Join(h.folder.dir, "evidence"), signer, tiles.Options{})
