@@ -523,6 +523,9 @@ func orderFor(cmd *cobra.Command, matter, until string) (in ordering, err error)
 	if in.Until, err = parseDay(until); err != nil {
 		return in, usage(cmd, "--until: %s", err)
 	}
+	if !in.Until.After(time.Now()) { // before anybody signs it for nothing
+		return in, usage(cmd, "--until %s: it is past; a day in the future, at most 90 days away", until)
+	}
 	return in, nil
 }
 
@@ -622,6 +625,9 @@ for up to 24 hours, once; two may for longer. It ends by itself, or with "vedett
 			end, err := parseDay(until)
 			if err != nil {
 				return usage(cmd, "--until: %s", err)
+			}
+			if !end.After(time.Now()) {
+				return usage(cmd, "--until %s: it is past", until)
 			}
 			return s.run(cmd, g, opHalt, ordering{Until: end, Why: why}, "a person, or two for more than 24 hours,")
 		},

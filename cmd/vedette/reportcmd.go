@@ -42,7 +42,7 @@ var opReport = operation[[]byte, submitted]{"report.submit", func(ctx context.Co
 	}
 	f, err := door.File(ctx, h.cfg.Tenant, string(h.cfg.Tenant), body)
 	if err != nil {
-		return submitted{}, fmt.Errorf("report: %w", err)
+		return submitted{}, err
 	}
 	out := submitted{ID: f.ID, Event: f.Event, New: f.New, Grade: f.Grade, Why: f.Why, Cases: []casefile.Case{}}
 	seen := map[casefile.ID]bool{}
