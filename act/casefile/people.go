@@ -58,6 +58,7 @@ func (b *Book) confirmAct(k *Case, c Confirmation) (value string, act authority.
 func (b *Book) within(k *Case, c Confirmation, value string) error {
 	narrow := c.Scope == indicator.ScopeURL || c.Scope == indicator.ScopePath
 	switch kind := k.About.Kind; {
+	case kind == vedette.TokenTenant && c.Scope == indicator.ScopeHost: // right where the tenant's name is a host of its own, see below
 	case (kind == vedette.TokenTenant || kind == vedette.TokenURL) && !narrow:
 		return fmt.Errorf("casefile: confirm: the host serves many; only the link, or a path on it, can be bad: %w", vedette.ErrForbidden)
 	case kind == vedette.TokenURL && c.Scope != indicator.ScopeURL:
@@ -83,6 +84,9 @@ func (b *Book) within(k *Case, c Confirmation, value string) error {
 		name = u.Host()
 	case vedette.TokenTenant:
 		name = u.HostTenant()
+		if c.Scope == indicator.ScopeHost && name != u.Host() {
+			return fmt.Errorf("casefile: confirm: the host serves many; only the link, or a path on it, can be bad: %w", vedette.ErrForbidden)
+		}
 	case vedette.TokenURL:
 		name = u.Canonical()
 	}

@@ -211,7 +211,11 @@ func caseNames(whole casefile.Whole) []hunt.Name {
 	}
 	switch whole.Kind {
 	case "tenant":
-		add(whole.Name, indicator.ScopePath)
+		if strings.Contains(whole.Name, "/") {
+			add(whole.Name, indicator.ScopePath)
+		} else {
+			add(whole.Name, indicator.ScopeHost) // a tenant whose name stands before the hoster's
+		}
 	case "domain":
 		add(whole.Name, indicator.ScopeDomain)
 	case "host":

@@ -76,6 +76,8 @@ type reactedOne struct {
 	ByRules int      `json:"return_by_rules"`          // of the others, warned of by a rule
 	Again   float64  `json:"return_to_caught_minutes"` // from the first message of the return to the first that was caught; -1: none was
 
+	Why string `json:"why,omitempty"` // of no reaction
+
 	hosts   map[string]bool
 	targets map[vedette.AccountID]time.Time
 	started time.Time
@@ -468,7 +470,8 @@ func (r *reaction) react(ctx context.Context, x dueReaction) error {
 	}
 	names := caseNames(whole)
 	if len(names) == 0 {
-		return nil // a URL of a shared host alone: nobody can name it
+		one.Why = "the case has no name to confirm: " + whole.Kind
+		return nil
 	}
 	sure := names[0]
 	c := casefile.Confirmation{Value: sure.Value, Scope: sure.Scope, Corroboration: "simulated: looked at, and recognised"}

@@ -689,6 +689,12 @@ func (s *Set) matchPaths(u *link.URL, bare string, ms int64, hindsight bool, dst
 		segments++
 		dst = s.found(buf[:i], ms, hindsight, dst)
 	}
+	// A hoster's tenant goes by its name alone, without the hoster's own words before it ("/view/"), as its token does.
+	if u.Shape().Flags.Has(vedette.ShapeSharedHost) {
+		if t := u.HostTenant(); len(t) > len(bare) && strings.HasPrefix(t, bare) && t[len(bare)] == '/' && !strings.HasPrefix(rest, t[len(bare):]) {
+			dst = s.found(append(append(buf[:0], byte(ScopePath)), t...), ms, hindsight, dst)
+		}
+	}
 	return dst
 }
 

@@ -562,3 +562,24 @@ func BenchmarkMatch(b *testing.B) {
 	baseline("map/hit", hits)
 	baseline("map/miss", misses)
 }
+
+func TestATenantIsFoundBehindItsHostersOwnWords(t *testing.T) {
+	set := build(t, nil, Indicator{Value: "sites.google.com/quay-7", Scope: ScopePath, Source: "cases"})
+	for raw, want := range map[string]int{
+		"https://sites.google.com/view/quay-7/x7Kq":   1,
+		"https://sites.google.com/view/quay-7":        1,
+		"https://sites.google.com/quay-7/x":           1,
+		"https://sites.google.com/view/quay-70/x":     0,
+		"https://sites.google.com/view/choir/quay-7":  0,
+		"https://other.example/view/quay-7":           0,
+		"https://sites.google.com/view/?to=/quay-7/x": 0,
+	} {
+		u, err := link.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := set.Match(&u, time.Time{}, true, nil); len(got) != want {
+			t.Errorf("Match(%q) = %d, want %d", raw, len(got), want)
+		}
+	}
+}
