@@ -115,6 +115,9 @@ type imported struct {
 	Error  string           `json:"error,omitempty"` // the file is damaged; the report tells what was taken all the same
 	Asks   string           `json:"asks"`            // the strongest verdict that an indicator of the source asks for
 	Force  inForce          `json:"in_force"`
+	// Leads are how many corroborated names the past knows. Unasked is why it was not asked.
+	Leads   int    `json:"leads"`
+	Unasked string `json:"past_not_asked,omitempty"`
 }
 
 var opImport = operation[importing, imported]{"indicator.import", func(ctx context.Context, h *house, in importing) (imported, error) {
@@ -126,7 +129,9 @@ var opImport = operation[importing, imported]{"indicator.import", func(ctx conte
 		return imported{}, err
 	}
 	n := 0
-	im := indicator.Importer{Store: h.known, Guard: guard, Each: func(*indicator.Indicator) {
+	var taken []indicator.Indicator
+	im := indicator.Importer{Store: h.known, Guard: guard, Each: func(x *indicator.Indicator) {
+		taken = append(taken, *x)
 		if n++; n%16 == 0 {
 			runtime.Gosched()
 		}
@@ -145,6 +150,17 @@ var opImport = operation[importing, imported]{"indicator.import", func(ctx conte
 	if !in.Dry {
 		if err := h.refresh(ctx); err != nil {
 			return out, err
+		}
+		// What is new is asked of the past at once. A past that cannot be asked now does not undo the import.
+		if out.Report.Added+out.Report.Changed > 0 {
+			err := h.settle(ctx)
+			if err == nil {
+				out.Leads, err = h.hunter.NewIndicators(ctx, h.cfg.Tenant, taken)
+			}
+			if err != nil {
+				out.Unasked = err.Error()
+				h.log.Error("new indicators could not be asked of the past; ask with: vedette hunt --file", "cause", err.Error())
+			}
 		}
 	}
 	out.Asks = h.judging.Load().set.Asks()[vedette.RuleID("list:"+in.Options.Source)].String()
@@ -565,6 +581,12 @@ func (o *imported) print(w io.Writer, p paint) {
 	some("refused", r.Refusals)
 	if o.Error != "" {
 		fmt.Fprintf(w, "  %s %s\n", p.red("damaged:"), o.Error)
+	}
+	if o.Leads > 0 {
+		fmt.Fprintf(w, "%s of these names are in the past: %s leads were opened; see vedette case list\n", p.red(count(o.Leads)), count(o.Leads))
+	}
+	if o.Unasked != "" {
+		fmt.Fprintf(w, "%s the past could not be asked: %s\n", p.red("But:"), o.Unasked)
 	}
 }
 
