@@ -106,8 +106,8 @@ type Receipt struct {
 	Cases []ID // those that it belongs to, in the order of its links
 }
 
-// Take keeps a report and opens or joins a case for each name that its links are about. Taking one again changes nothing, and a stronger grade
-// of the same report replaces a weaker one. It is recorded first. Its error wraps vedette.ErrInvalid, ErrConflict (the id with other bytes) or
+// Take keeps a report and opens or joins a case for each name that its links are about. Taking one again changes nothing; a stronger grade
+// of the same report replaces a weaker one, and its opened form what the follower took of the journal. It is recorded first. Its error wraps vedette.ErrInvalid, ErrConflict (the id with other bytes) or
 // ErrUnavailable; then nothing was kept, and it is safe to hand it over again.
 func (b *Book) Take(ctx context.Context, in Incoming) (Receipt, error) {
 	rs, errs, err := b.take(ctx, []Incoming{in})
@@ -152,7 +152,7 @@ func (b *Book) take(ctx context.Context, ins []Incoming) (rs []Receipt, errs []e
 		case old.Bytes != in.Bytes:
 			errs[i] = fmt.Errorf("casefile: report %s is known with other bytes: %w", in.ID, vedette.ErrConflict)
 			continue
-		case old.Grade >= in.Grade:
+		case !old.less(in.Grade, &in.Report, in.opens()):
 			rs[i] = Receipt{Grade: old.Grade, Cases: casesOf(&old)}
 			b.metrics.report(old.Grade, resultKnown)
 			continue
@@ -214,6 +214,22 @@ func (in *Incoming) validate() error {
 		return bad("a reason over 500 bytes")
 	}
 	return nil
+}
+
+// opens tells whether a report brings more than the journal has of it, for a case that it can be sealed for: what was opened, or a link itself.
+func (in *Incoming) opens() bool {
+	return slices.ContainsFunc(in.Sent, func(l OpenLink) bool { return (in.Content != nil || l.URL != "") && !Unit(&l.Tokens).IsZero() })
+}
+
+// opens tells the same of a report as it is kept.
+func (r *Report) opens() bool {
+	return r.Opened != nil || slices.ContainsFunc(r.Links, func(l Link) bool { return l.URL != nil })
+}
+
+// less tells whether a report as it is kept gives way to another form of it: one of a stronger grade, or one that was opened where the follower came
+// first and took the journal's claim. What was erased does not come back: its reporter or its subject is gone.
+func (r *Report) less(grade Grade, by *Report, opens bool) bool {
+	return r.Grade < grade || r.Grade == grade && opens && !r.opens() && !r.Reporter.IsZero() && r.Subject == by.Subject
 }
 
 func casesOf(r *Report) (out []ID) {
@@ -352,7 +368,7 @@ func (b *Book) keep(ctx context.Context, f *filed) (isNew bool, err error) {
 			return false, fmt.Errorf("casefile: keep: %w", err)
 		case known && old.Bytes != f.Bytes:
 			return false, errBytes
-		case known && old.Grade >= f.Grade:
+		case known && !old.less(f.Grade, &f.Report, f.opens()):
 			return false, nil
 		}
 		r := f.Report

@@ -488,6 +488,27 @@ func TestTakingAReportAgain(t *testing.T) {
 	if err := h.Follower().Follow(t.Context(), []journal.Entry{e}); err != nil || cmp.Diff(w, h.get(t, id)) != "" {
 		t.Errorf("the follower, once more, changes it: %v", err)
 	}
+
+	// The same where the opened form proves no more than the claim: it is not lost.
+	h = open(t)
+	in = h.report(t, 1, bad)
+	in.Grade = casefile.Claim
+	if err := h.Follower().Follow(t.Context(), []journal.Entry{e}); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.take(t, in); !r.New || h.take(t, in).New {
+		t.Errorf("an opened claim after the journal's = %+v", r)
+	}
+	if w := h.get(t, id); w.Reports != 1 || w.Voices != 1 || w.Weight != 250 || w.Display != "bad[.]example" || len(w.Hosts) != 1 {
+		t.Errorf("as an opened claim: %+v", w)
+	}
+	// What a person had erased does not come back with the report.
+	if _, err := h.store.Erase(t.Context(), "chat", in.Reporter); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.take(t, in); r.New {
+		t.Errorf("after erasing, the same report = %+v", r)
+	}
 }
 
 func TestAClaimThatNamesAMessageTakesItsLinks(t *testing.T) {
