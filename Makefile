@@ -9,7 +9,7 @@ TOOLS_BENCHSTAT   := golang.org/x/perf/cmd/benchstat@latest
 
 export CGO_ENABLED ?= 0
 
-.PHONY: demo build check test lint generate bench bench-quick evaluation clean help
+.PHONY: demo build check test lint generate bench bench-quick evaluation reaction clean help
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ bench: build ## measure, and write docs/benchmarks.md
 
 evaluation: build ## judge overlays of real timing, real links and real spyware hosts, and write docs/evaluation.md
 	@CORPORA="$(CORPORA)" GO="$(GO)" bash scripts/evaluation.sh docs/evaluation.md
+
+reaction: build ## lay campaigns over real conversations, react to one report of each, and write docs/reaction.md
+	@CORPORA="$(CORPORA)" GO="$(GO)" bash scripts/reaction.sh docs/reaction.md
 
 clean: ## remove what was built (not your data folders)
 	rm -rf bin .data .venv
