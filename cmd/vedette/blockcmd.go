@@ -121,7 +121,12 @@ var opBlock = operation[ordering, ordered]{"block", func(ctx context.Context, h 
 	}
 	o := response.Order{Case: string(in.Case), Tenant: h.cfg.Tenant, Value: in.Value, Scope: in.Scope, Until: in.Until, Verdict: in.Verdict}
 	if in.Propose {
-		return h.proposed(o.Act())
+		if err := h.spared(in.Value, in.Scope); err != nil {
+			return ordered{}, err
+		}
+		out, err := h.proposed(o.Act())
+		out.Deed.What, out.Deed.Verdict = response.WhatBlock, o.Verdict.String()
+		return h.withArmed(ctx, out, response.TargetBlocks, err)
 	}
 	d, err := h.desk.Block(ctx, o, in.Approvals)
 	out, err := h.ordered(d, err)
@@ -130,6 +135,22 @@ var opBlock = operation[ordering, ordered]{"block", func(ctx context.Context, h 
 	}
 	return h.sweepFor(ctx, &d.Deed, out)
 }}
+
+// spared says why the guard lets nobody block a name, before anybody signs it for nothing. The desk asks it again where the block happens.
+func (h *house) spared(value string, scope indicator.Scope) error {
+	value, err := indicator.Canonical(value, scope)
+	if err != nil {
+		return err
+	}
+	in := indicator.Indicator{Value: value, Scope: scope, Source: response.Source}
+	switch r := h.guardNow().Strict(&in); {
+	case r.Refused:
+		return fmt.Errorf("%s; nobody's approval changes that: %w", r.Reason, vedette.ErrForbidden)
+	case r.Scope != scope:
+		return fmt.Errorf("at most scope %s: %s: %w", r.Scope, r.Reason, vedette.ErrForbidden)
+	}
+	return nil
+}
 
 var opBlocks = operation[string, []deedShown]{"block.list", func(ctx context.Context, h *house, matter string) ([]deedShown, error) {
 	return h.deedsOf(ctx, matter)
@@ -152,7 +173,11 @@ var opRecall = operation[ordering, ordered]{"recall", func(ctx context.Context, 
 	}
 	o := response.RecallOrder{Case: string(in.Case), Tenant: h.cfg.Tenant, How: in.How, Until: in.Until}
 	if in.Propose {
-		return h.proposed(response.RecallAct(o))
+		out, err := h.proposed(response.RecallAct(o))
+		if out.Deed.What = response.WhatInterstitial; o.How == response.RecallRedaction {
+			out.Deed.What = response.WhatRedaction
+		}
+		return h.withArmed(ctx, out, response.TargetRecalls, err)
 	}
 	d, err := h.desk.Recall(ctx, o, in.Approvals)
 	out, err := h.ordered(d, err)
@@ -248,6 +273,16 @@ func (h *house) takeBack(ctx context.Context, in ordering, act func(response.Dee
 	return h.sweepFor(ctx, &d.Deed, out)
 }
 
+// withArmed says how far a target may change answers now.
+func (h *house) withArmed(ctx context.Context, out ordered, target vedette.RuleID, err error) (ordered, error) {
+	if err != nil {
+		return out, err
+	}
+	armed, err := h.arms.Armed(ctx, h.now())
+	out.Target, out.Armed = string(target), armed.Of(target).String()
+	return out, err
+}
+
 // sweepFor tells the platform of the delivered messages that a deed changes. What stops it (the breaker, a halt) undoes nothing of the deed, and is
 // told beside it.
 func (h *house) sweepFor(ctx context.Context, deed *response.Deed, out ordered) (ordered, error) {
@@ -255,11 +290,9 @@ func (h *house) sweepFor(ctx context.Context, deed *response.Deed, out ordered) 
 	if err != nil {
 		return out, err
 	}
-	armed, err := h.arms.Armed(ctx, h.now())
-	if err != nil {
+	if out, err = h.withArmed(ctx, out, cause.Reason.Rule, nil); err != nil {
 		return out, err
 	}
-	out.Target, out.Armed = string(cause.Reason.Rule), armed.Of(cause.Reason.Rule).String()
 	names, err := h.swept(ctx, deed)
 	if err != nil {
 		return out, err
@@ -422,7 +455,9 @@ func (s *signing) run(cmd *cobra.Command, g *global, op operation[ordering, orde
 	}
 	w := cmd.OutOrStdout()
 	if in.Propose {
-		return writeActFor(cmd, s.propose, out.Act, who+" must sign it")
+		err := writeActFor(cmd, s.propose, out.Act, who+" must sign it")
+		out.printArmed(w, g.paint(cmd))
+		return err
 	}
 	if g.json {
 		err = printJSON(w, out)
@@ -757,7 +792,7 @@ func (o *ordered) printArmed(w io.Writer, p paint) {
 	switch {
 	case errArmed != nil || errAsks != nil || asks == vedette.Allow:
 	case armed < asks:
-		fmt.Fprintf(w, "%s may answer up to %s, so what follows is observed only. To let it act: vedette arm %s --verdict %s\n", o.Target, p.verdict(armed), o.Target, asks)
+		fmt.Fprintf(w, "%s may answer up to %s: what is told to the platform is what would hold, and is not told again later. Arm it first: vedette arm %s --verdict %s\n", o.Target, p.verdict(armed), o.Target, asks)
 	default:
 		fmt.Fprintf(w, "%s is armed up to %s.\n", o.Target, p.verdict(armed))
 	}
