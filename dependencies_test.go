@@ -25,6 +25,7 @@ var (
 		{"BSD", "redistribution. redistribution and use in source and binary forms, with or without modification, are permitted provided"},
 		{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted"},
 		{"MPL-2.0", "mozilla public license version 2.0"},
+		{"MPL-2.0", "mozilla public license, version 2.0"},
 	}
 	space = regexp.MustCompile(`\s+`)
 	// The MPL names the GNU licences where it says with which it gets on.
