@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vedette"
+	"vedette/act/casefile"
 	"vedette/record/vault"
 )
 
@@ -92,8 +93,49 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 		keptThing{What: "people who work with vedette, their public keys and approvals", About: "staff", Form: "clear text", Count: len(people), Term: "for ever: who approved what must stay known"},
 		keptThing{What: "keys of machines", About: "programs", Form: "digest of the secret", Count: len(machines), Term: "for ever"},
 	)
+	if err := h.settle(ctx); err != nil {
+		return out, err
+	}
+	past, err := h.past.Stats(ctx)
+	if err != nil {
+		return out, err
+	}
+	cases, err := h.cases.List(ctx, casefile.Filter{Limit: 1000})
+	if err != nil {
+		return out, err
+	}
+	facts, err := h.facts.Names(ctx)
+	if err != nil {
+		return out, err
+	}
+	hist := keptThing{
+		What: "history: rare links of first contacts", About: "who sent, got, saw, opened or reported a link that few have met",
+		Form: "surrogates of accounts and groups, keys of link tokens, shape, verdict, time", Count: int(past.Sightings),
+		Term: "90 days; less when 64 established people in distinct parts have met the link; sealed copies for a case up to 366 days", From: past.Oldest, Bytes: size(h.folder.dir, "history"),
+	}
+	if !hist.From.IsZero() {
+		hist.Until = hist.From.Add(90 * 24 * time.Hour)
+	}
+	reported := 0
+	for _, c := range cases {
+		reported += c.Reports
+	}
+	out.Kept = append(out.Kept, hist,
+		keptThing{
+			What: "reports in open cases", About: "who reported, whom and which message",
+			Form: "surrogates; the opened message and whole links sealed for the case; the reported host in clear", Count: reported,
+			Term: "people and opened messages " + days(h.cfg.Retention) + " after all its cases are closed",
+		},
+		keptThing{What: "open leads and cases with their log", About: "links and hosts; staff who decided", Form: "clear text; never an account", Count: len(cases), Term: "for ever"},
+		keptThing{What: "names with facts about them", About: "infrastructure; nobody on the platform", Form: "clear text, as imported", Count: facts, Term: "by hand (vedette facts)"},
+		keptThing{What: "changed decisions for the platform to read", About: "messages, by their names here", Form: "event name, verdicts, reasons", None: true, Term: "90 days"},
+		keptThing{
+			What: "the evidence log", About: "what was sealed, asked, reported, confirmed, blocked; staff and cases, nobody on the platform",
+			Form: "digests in the log; the fields, salted, in records.db", None: true, Term: "for ever; fields can be erased", Bytes: size(h.folder.dir, "evidence"),
+		},
+	)
 	out.Not = []string{
-		"texts of messages", "URLs and host names that people sent", "names, numbers, addresses", "unknown fields of events (dropped and counted by name)",
+		"texts of messages, but of those that somebody reported (sealed for the case)", "URLs and host names that people sent, but the reported ones", "names, numbers, addresses", "unknown fields of events (dropped and counted by name)",
 		"a list of people at risk: enrolment answers one question about one surrogate and ends by itself",
 	}
 	out.Bytes = size(h.folder.dir, "")
