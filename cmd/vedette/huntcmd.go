@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -111,6 +112,25 @@ var opHunt = operation[hunting, hunted]{"hunt.ask", func(ctx context.Context, h 
 	a, err := h.hunter.Ask(ctx, h.backed(ctx, in.Question), in.By, h.progress)
 	return hunted{Answer: a}, explainRefused(a.Refused, err)
 }}
+
+// MarshalJSON writes empty lists as lists.
+func (o hunted) MarshalJSON() ([]byte, error) {
+	type plain hunted
+	x := plain(o)
+	if x.Names == nil {
+		x.Names = []hunt.NameAnswer{}
+	}
+	if x.Refused == nil {
+		x.Refused = []hunt.Refused{}
+	}
+	if x.Damage == nil {
+		x.Damage = []hunt.Damage{}
+	}
+	if x.Leads == nil {
+		x.Leads = []vedette.Digest{}
+	}
+	return json.Marshal(x)
+}
 
 // explainRefused says why each name was refused: the error alone would not.
 func explainRefused(refused []hunt.Refused, err error) error {

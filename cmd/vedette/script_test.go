@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ func TestStories(t *testing.T) {
 			"serving": serving_,
 			"hide":    hide,
 			"now":     putNow,
+			"find":    find,
+			"damage":  damage,
 		},
 	})
 }
@@ -71,5 +74,32 @@ func putNow(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args {
 		b := ts.ReadFile(name)
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(strings.ReplaceAll(b, "$NOW", ts.Getenv("NOW"))), 0o600))
+	}
+}
+
+// find puts what a pattern first finds in the last command's output into a variable: find NAME PATTERN.
+func find(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: find NAME PATTERN")
+	}
+	found := regexp.MustCompile(args[1]).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("%q is not in the output", args[1])
+	}
+	ts.Setenv(args[0], found)
+}
+
+// damage changes one byte in the middle of each history file of a folder: damage DIR.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "day=*", "*.parquet"))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no history files in %s", args[0])
+	}
+	for _, f := range files[len(files)-1:] {
+		b, err := os.ReadFile(f)
+		ts.Check(err)
+		b[len(b)/3] ^= 0x40
+		ts.Check(os.WriteFile(f, b, 0o600))
 	}
 }
