@@ -18,8 +18,8 @@ import (
 
 	"vedette"
 	"vedette/record/journal"
+	"vedette/store/history/internal/blocks/blockstest"
 	"vedette/watch/hunt"
-	"vedette/watch/hunt/hunttest"
 )
 
 var updateGolden = flag.Bool("golden", false, "write the golden file anew: only with a new version of the format")
@@ -32,7 +32,7 @@ func filled(t testing.TB, perDay int) (string, []hunt.Sighting, []hunt.Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	traffic := hunttest.NewTraffic(5, perDay)
+	traffic := blockstest.NewTraffic(5, perDay)
 	var all []hunt.Sighting
 	set := map[hunt.Key]bool{}
 	for range 3 {
@@ -143,6 +143,8 @@ func TestDamageIsNamedAndTheRestIsServed(t *testing.T) {
 			}
 			if wrong, err := h.Verify(t.Context()); err != nil || !names(wrong) && tt.name != "the beginning" {
 				t.Errorf("Verify = %v, %v, want %s", wrong, err, rel)
+			} else if st, err := h.Stats(t.Context()); err != nil || !slices.Equal(st.Damaged, wrong) {
+				t.Errorf("after Verify Stats names %v, %v, want %v", st.Damaged, err, wrong)
 			}
 			if _, err := h.Erase(t.Context(), vedette.AccountID{0xaa}, vedette.GroupID{}); (err != nil) == tt.served || err != nil && !errors.Is(err, vedette.ErrUnavailable) {
 				t.Errorf("Erase = %v, want that it says what it could not read: %t", err, !tt.served)
@@ -302,7 +304,7 @@ func TestReadersGoOnWhileFilesAreSwapped(t *testing.T) {
 			for ctx.Err() == nil {
 				n := 0
 				var last time.Time
-				damaged, err := h.Find(t.Context(), units, hunt.Window{To: hunttest.Start.AddDate(0, 0, 3)}, func(_ int, s *hunt.Sighting) bool {
+				damaged, err := h.Find(t.Context(), units, hunt.Window{To: blockstest.Start.AddDate(0, 0, 3)}, func(_ int, s *hunt.Sighting) bool {
 					if s.At.Before(last) {
 						t.Errorf("found %s after %s", s.At, last)
 					}
@@ -347,7 +349,7 @@ func sampleAt(frame uint64, n int) []hunt.Sighting {
 	var rows []hunt.Sighting
 	for i := range n {
 		rows = append(rows, hunt.Sighting{
-			At: hunttest.Start.Add(time.Duration(i) * time.Minute), Act: hunt.Sent, Domain: hunt.Key(7_000_000 + i), URL: hunt.Key(frame*1000 + uint64(i)),
+			At: blockstest.Start.Add(time.Duration(i) * time.Minute), Act: hunt.Sent, Domain: hunt.Key(7_000_000 + i), URL: hunt.Key(frame*1000 + uint64(i)),
 			From: vedette.AccountID{9, byte(i)}, To: vedette.AccountID{8, byte(frame)}, Position: journal.Position{Frame: frame, Index: uint16(i)},
 		})
 	}

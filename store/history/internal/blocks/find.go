@@ -182,7 +182,11 @@ func (h *History) each(ctx context.Context, w hunt.Window, mem func(i int, m *fr
 			return nil, d.err
 		}
 		for k, f := range d.files {
-			damaged = append(damaged, f.damages(d.wrong[k]...)...)
+			for _, x := range f.damages(d.wrong[k]...) {
+				if !slices.Contains(damaged, x) { // it may have been known
+					damaged = append(damaged, x)
+				}
+			}
 		}
 		for k := range d.found {
 			if !yield(&d.found[k]) {

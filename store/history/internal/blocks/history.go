@@ -776,9 +776,9 @@ func (h *History) Stats(ctx context.Context) (hunt.Stats, error) {
 	return st, nil
 }
 
-// Verify reads every byte of every file and names what is damaged.
+// Verify reads every byte of every file and names what is damaged; Stats names it from then on.
 func (h *History) Verify(ctx context.Context) ([]hunt.Damage, error) {
-	v, _, damaged, err := h.hold()
+	v, _, _, err := h.hold()
 	if err != nil {
 		return nil, err
 	}
@@ -789,11 +789,27 @@ func (h *History) Verify(ctx context.Context) ([]hunt.Damage, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range f.damages(wrong...) {
-			if !slices.Contains(damaged, d) {
-				damaged = append(damaged, d)
-			}
+		h.hurt(f, wrong)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.damaged), nil
+}
+
+// hurt remembers what is wrong with a file that is still in force: it is not merged, and everybody who asks is told.
+func (h *History) hurt(f *file, wrong []string) {
+	if len(wrong) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.view.files, f) {
+		return
+	}
+	for _, d := range f.damages(wrong...) {
+		if !slices.Contains(h.damaged, d) {
+			h.damaged = append(h.damaged, d)
+			h.log.Error("a file of history is damaged; the rest is served", slog.String("file", d.File), slog.String("what", d.What))
 		}
 	}
-	return damaged, nil
 }

@@ -198,7 +198,7 @@ func (h *History) reshape(ctx context.Context, files []*file, keep func(*row) bo
 	if err != nil {
 		if ctx.Err() == nil {
 			h.counts.failures.Add(1)
-			h.note(files, err)
+			h.note(files)
 		}
 		return fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
 	}
@@ -214,21 +214,14 @@ func (h *History) reshape(ctx context.Context, files []*file, keep func(*row) bo
 }
 
 // note remembers which file could not be read, so that it is not merged again and again.
-func (h *History) note(files []*file, err error) {
+func (h *History) note(files []*file) {
 	r := new(reader)
 	for _, f := range files {
 		wrong, e := f.verify(context.Background(), r)
 		if e != nil || len(wrong) == 0 {
 			continue
 		}
-		h.mu.Lock()
-		for _, d := range f.damages(wrong...) {
-			if !slices.Contains(h.damaged, d) {
-				h.damaged = append(h.damaged, d)
-			}
-		}
-		h.mu.Unlock()
-		h.log.Error("a file of history is damaged", slog.String("file", f.Name), slog.Any("err", err))
+		h.hurt(f, wrong)
 	}
 }
 
