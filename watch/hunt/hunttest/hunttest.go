@@ -8,7 +8,6 @@
 package hunttest
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -208,6 +207,10 @@ func History(t *testing.T, open func(t testing.TB) hunt.History) {
 			t.Errorf("Find(cancelled) = %v, want %v", err, context.Canceled)
 		}
 	})
+	t.Run("the sightings of one event keep its order", func(t *testing.T) { oneEvent(t, open(t)) })
+	t.Run("who opened a link in a group is found, and erased, as a person and in the group", func(t *testing.T) { inGroup(t, open(t)) })
+	t.Run("days before 1970 and far ahead are days like others", func(t *testing.T) { farDays(t, open(t)) })
+	t.Run("many ask while one adds, flushes and erases", func(t *testing.T) { together(t, open(t)) })
 	t.Run("it answers as a plain list does", func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) { Model(rt, open(t), nil) })
 	})
@@ -306,153 +309,4 @@ func ends(t *testing.T, h hunt.History) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// Model plays random acts on a history and on a plain list. reopen, when there is one, closes the history and opens it again.
-func Model(t *rapid.T, h hunt.History, reopen func(hunt.History) hunt.History) {
-	ctx := context.Background()
-	var list []hunt.Sighting
-	var at, durable journal.Position
-	key := func(label string) hunt.Key { return hunt.Key(rapid.IntRange(0, 12).Draw(t, label)) }
-	account := func(label string) vedette.AccountID {
-		return vedette.AccountID{byte(rapid.IntRange(0, 4).Draw(t, label))}
-	}
-	moment := func(label string) time.Time {
-		return Start.Add(time.Duration(rapid.IntRange(-1, 4*24).Draw(t, label)) * time.Hour)
-	}
-	window := func() (w hunt.Window) {
-		if rapid.Bool().Draw(t, "from") {
-			w.From = moment("window from")
-		}
-		if rapid.Bool().Draw(t, "to") {
-			w.To = moment("window to")
-		}
-		return w
-	}
-	remove := func(what string, got int64, err error, gone func(*hunt.Sighting) bool) {
-		n := len(list)
-		list = slices.DeleteFunc(list, func(s hunt.Sighting) bool { return gone(&s) })
-		if err != nil || int(got) != n-len(list) {
-			t.Fatalf("%s = %d, %v, want %d", what, got, err, n-len(list))
-		}
-	}
-	sorted := func(want func(*hunt.Sighting) bool) []hunt.Sighting {
-		var out []hunt.Sighting
-		for _, s := range list {
-			if want(&s) {
-				out = append(out, s)
-			}
-		}
-		slices.SortStableFunc(out, func(a, b hunt.Sighting) int {
-			return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Position.Frame, b.Position.Frame), cmp.Compare(a.Position.Index, b.Position.Index))
-		})
-		return out
-	}
-	acts := map[string]func(*rapid.T){
-		"add": func(*rapid.T) {
-			var rows []hunt.Sighting
-			for range rapid.IntRange(0, 12).Draw(t, "events") {
-				if at.Index++; rapid.Bool().Draw(t, "next frame") {
-					at = journal.Position{Frame: at.Frame + 1}
-				}
-				if at.Frame == 0 {
-					at.Frame = 1
-				}
-				when := moment("at").Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "ms")) * time.Millisecond)
-				for range rapid.IntRange(1, 3).Draw(t, "links") {
-					s := hunt.Sighting{
-						At: when, Position: at, Act: hunt.Act(rapid.IntRange(1, 5).Draw(t, "act")),
-						Domain: key("domain"), Host: key("host"), Tenant: key("tenant"), URL: key("url"), From: account("from"), To: account("to"),
-						Group: vedette.GroupID(account("group")), Place: vedette.Place(rapid.IntRange(0, 5).Draw(t, "place")),
-						Verdict: vedette.Verdict(rapid.IntRange(0, 3).Draw(t, "verdict")), Would: vedette.Verdict(rapid.IntRange(0, 3).Draw(t, "would")),
-						Established: rapid.Bool().Draw(t, "established"),
-						Shape: vedette.Shape{
-							Flags: vedette.ShapeFlag(rapid.Uint32().Draw(t, "flags")), TokenLike: rapid.Byte().Draw(t, "token-like"),
-							Entropy: rapid.Byte().Draw(t, "entropy"), PathSegments: rapid.Byte().Draw(t, "segments"), QueryKeys: rapid.Byte().Draw(t, "keys"),
-							HostLabels: rapid.Byte().Draw(t, "labels"), Length: rapid.Uint16().Draw(t, "length"),
-						},
-					}
-					rows = append(rows, s)
-				}
-			}
-			if err := h.Add(ctx, rows, at); err != nil {
-				t.Fatalf("Add = %v", err)
-			}
-			list = append(list, rows...)
-		},
-		"flush": func(*rapid.T) {
-			if err := h.Flush(ctx); err != nil {
-				t.Fatalf("Flush = %v", err)
-			}
-			durable = at
-		},
-		"find": func(*rapid.T) {
-			keys := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) hunt.Key { return hunt.Key(rapid.IntRange(0, 14).Draw(t, "key")) }), 0, 6).Draw(t, "keys")
-			w := window()
-			got, err := find(h, keys, w)
-			set := hunt.KeysOf(keys)
-			var want []found
-			for _, s := range sorted(func(s *hunt.Sighting) bool { _, ok := set.Match(s); return ok && w.Covers(s.At) }) {
-				k, _ := set.Match(&s)
-				want = append(want, found{k, s})
-			}
-			if err != nil || !slices.Equal(got, want) {
-				t.Fatalf("Find(%v, %v) = %d, %v, want %d\n%+v\n%+v", keys, w, len(got), err, len(want), got, want)
-			}
-			c, err := h.Cost(ctx, keys, w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			days, rows := map[int]bool{}, int64(0)
-			for _, s := range list {
-				if d := hunt.DayOf(s.At); w.CoversDay(d) {
-					days[d] = true
-					rows++
-				}
-			}
-			if c.Rows != rows || c.Days < len(days) || c.Possible > c.Lookups || len(got) > 0 && c.Possible == 0 {
-				t.Fatalf("Cost(%v, %v) = %+v with %d found, want %d days and %d rows", keys, w, c, len(got), len(days), rows)
-			}
-		},
-		"of": func(*rapid.T) {
-			accounts := []vedette.AccountID{account("one"), account("other")}
-			set, _ := hunt.AccountsOf(accounts)
-			w := window()
-			got, err := of(h, accounts, w)
-			if want := sorted(func(s *hunt.Sighting) bool { return set.Has(s) && w.Covers(s.At) }); err != nil || !slices.Equal(got, want) {
-				t.Fatalf("Of(%v, %v) = %d, %v, want %d", accounts, w, len(got), err, len(want))
-			}
-		},
-		"erase": func(*rapid.T) {
-			a, g := account("erased"), vedette.GroupID{}
-			if rapid.Bool().Draw(t, "group") {
-				a, g = vedette.AccountID{}, vedette.GroupID(account("group"))
-			}
-			n, err := h.Erase(ctx, a, g)
-			remove(fmt.Sprintf("Erase(%v, %v)", a, g), n, err, func(s *hunt.Sighting) bool { return s.Names(a, g) })
-		},
-		"forget": func(*rapid.T) {
-			k := key("unit")
-			n, err := h.Forget(ctx, []hunt.Key{k})
-			remove(fmt.Sprintf("Forget(%d)", k), n, err, func(s *hunt.Sighting) bool { return k != 0 && s.Unit() == k })
-		},
-		"expire": func(*rapid.T) {
-			before := Start.Add(time.Duration(rapid.IntRange(-2, 3*24).Draw(t, "before")) * time.Hour)
-			n, err := h.Expire(ctx, before)
-			remove("Expire("+before.Format(time.RFC3339)+")", n, err, func(s *hunt.Sighting) bool { return s.At.Before(before) })
-		},
-		"": func(*rapid.T) {
-			st, err := h.Stats(ctx)
-			if err != nil || st.Sightings != int64(len(list)) || len(st.Damaged) > 0 {
-				t.Fatalf("Stats = %+v, %v, want %d sightings", st, err, len(list))
-			}
-			if got := h.Position(); got.Less(durable) || at.Less(got) {
-				t.Fatalf("Position() = %s, want %s to %s", got, durable, at)
-			}
-		},
-	}
-	if reopen != nil {
-		acts["reopen"] = func(*rapid.T) { h = reopen(h); durable = at }
-	}
-	t.Repeat(acts)
 }
