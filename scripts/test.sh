@@ -41,12 +41,16 @@ fi
 step "a real homeserver for the story of a real platform"
 bash test/synapse/install.sh .venv/synapse
 
+step "another engine to read history's files"
+sh test/duckdb/install.sh "$PWD/.venv/duckdb"
+
 step "tests"
-VEDETTE_SYNAPSE="$PWD/.venv/synapse" $GO test -timeout 25m ./...
+VEDETTE_SYNAPSE="$PWD/.venv/synapse" VEDETTE_DUCKDB="$PWD/.venv/duckdb" $GO test -timeout 25m ./...
 
 if command -v gcc > /dev/null; then
   step "tests again with the race detector, where goroutines meet"
-  CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./store/frames/
+  CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ \
+    ./store/frames/ ./store/history/ ./watch/hunt/ ./act/...
 fi
 
 step "done"

@@ -155,7 +155,7 @@ func (h *house) rooms(ctx context.Context, kept string) (err error) {
 		return err
 	}
 	h.facts, h.deeds, h.outbox = h.db.Enrichment(), h.db.Deeds(), h.db.Outbox()
-	if h.past, err = history.Open(ctx, filepath.Join(kept, "history"), history.Options{Log: h.log}); err != nil {
+	if h.past, err = history.Open(ctx, filepath.Join(kept, "history"), history.Options{Log: h.log, Metrics: h.metrics}); err != nil {
 		return err
 	}
 	h.ends = append(h.ends, func() error { return h.past.Close(context.Background()) })

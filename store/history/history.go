@@ -2,8 +2,8 @@
 //
 // In:     sightings in order, from one writer.
 // Out:    those of some units in a window, in time that grows with what is found, not with what is kept.
-// Keeps:  one folder for each day of Parquet files with an index beside them; in memory about 1 byte a sighting, and what is not yet on disk.
-// Fails:  a damaged file is named and left aside, and the rest is served; what was added and is not durable is given again after a crash.
+// Keeps:  one folder for each day of Parquet files; an index of all of them in memory, half a byte a sighting, and what is not yet on disk.
+// Fails:  a damaged file or block is named and left aside, and the rest is served; what was added and is not durable is given again after a crash.
 // Source: docs/decisions/0014-history.md, docs/formats/history.md
 package history
 
@@ -13,17 +13,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
-	"os"
+	"maps"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"vedette"
 	"vedette/record/journal"
@@ -32,186 +35,592 @@ import (
 
 // Options says how a history is kept.
 type Options struct {
-	// FlushRows is how many sightings are kept in memory before they are written. Default 262,144, about 50 MiB.
+	// FlushRows is how many sightings are kept in memory at most: then Add makes them durable itself. Default 131,072, about 25 MB.
 	FlushRows int
-	// MergeParts is how many files a day may have before they are made one. Default 4.
-	MergeParts int
-	Log        *slog.Logger // nil logs nothing
+	FS        vfs.FS       // nil: the system's
+	Log       *slog.Logger // nil logs nothing
+	// Metrics is where the store's numbers are registered. nil: nowhere.
+	Metrics prometheus.Registerer
 }
 
-// ErrOwned is the error of a folder that another process has.
-var ErrOwned = fmt.Errorf("history: another process owns the folder: %w", vedette.ErrConflict)
+// Errors of the room.
+var (
+	ErrOwned  = fmt.Errorf("history: the folder is in use: %w", vedette.ErrBusy)
+	ErrClosed = fmt.Errorf("history: closed: %w", vedette.ErrUnavailable)
+)
 
-// History is the history of one folder. It is safe for concurrent use.
+// fresh is sightings that are in no file yet. A writer appends; a reader that took the slices sees what was there.
+type fresh struct {
+	rows  []row
+	days  []int
+	units []uint64 // of the rows, beside them: what a question reads
+}
+
+// view is what a reader sees: it does not change while it is held.
+type view struct {
+	files []*file // by day, then number
+	refs  int     // guarded by History.mu
+}
+
+// History is a history in a folder that one process owns.
 type History struct {
 	dir  string
-	opt  Options
+	opts Options
+	fs   vfs.FS
 	log  *slog.Logger
-	lock *os.File
+	lock io.Closer
 
-	writing sync.Mutex // one change at a time
+	writing sync.Mutex // held by what changes history: one at a time. Taken before shaping
+	shaping sync.Mutex // held by what writes files anew
 
-	mu      sync.RWMutex
-	parts   []*part // by day, then sequence
+	mu      sync.Mutex // guards what follows; never held while a file is read or written
+	view    *view
+	active  fresh // added and not being written
+	writes  fresh // being written
+	lost    []listed
 	damaged []hunt.Damage
-	lost    []entry // parts that could not be opened; they stay in the manifest until they expire
-	fresh   []row   // not yet in a file, in order of their coming
-	days    []int32 // of fresh
-	byUnit  map[uint64][]uint32
+	taken   journal.Position
 	durable journal.Position
-	upto    journal.Position
-	seq     uint64
+	next    uint64
 	closed  bool
+
+	committing sync.Mutex // held while a new manifest is made
+	litter     []string   // files that no manifest will name again; guarded by committing
+	unsure     bool       // a commit failed, and the disk may hold its manifest; guarded by committing
+	scratch    sync.Pool
+
+	wake chan struct{} // 1: that there may be something to merge is said once
+	stop context.CancelFunc
+	done chan struct{}
+
+	counts     counters
+	collectors []prometheus.Collector // registered, until Close
 }
+
+type counters struct{ finds, blocks, merges, failures atomic.Int64 }
 
 var _ hunt.History = (*History)(nil)
 
-// manifest is the one list of what is in force: whatever it does not name is not there.
-type manifest struct {
-	Format   string           `json:"format"`
-	Position journal.Position `json:"position"` // of the journal, whose sightings are in the parts
-	Seq      uint64           `json:"seq"`      // of the last part made
-	Parts    []entry          `json:"parts"`
-}
-
 const (
-	manifestFormat = "vedette-history-1"
-	manifestName   = "manifest.json"
+	manifestName = "manifest.json"
+	manifestCopy = "manifest.copy.json"
+	unfinished   = ".unfinished"
+	version      = 1
 )
 
-// Open opens or makes a history. Its error is ErrOwned, or wraps vedette.ErrUnavailable when the manifest cannot be read: then nothing is changed.
-func Open(_ context.Context, dir string, opt Options) (h *History, err error) {
-	opt.FlushRows, opt.MergeParts = cmp.Or(opt.FlushRows, 1<<18), cmp.Or(opt.MergeParts, 4)
-	h = &History{dir: dir, opt: opt, log: opt.Log, byUnit: map[uint64][]uint32{}}
+// manifest is what is in force. A file that it does not name is none of history's.
+type manifest struct {
+	Version int      `json:"version"`
+	Frame   uint64   `json:"frame"` // the journal's position that the files reach
+	Entry   uint16   `json:"entry"`
+	Next    uint64   `json:"next"` // number of the next file
+	Files   []listed `json:"files"`
+	Sum     string   `json:"sum"` // xxHash64 of this text with an empty sum
+}
+
+func (m *manifest) encode() ([]byte, error) {
+	m.Sum = ""
+	b, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	m.Sum = fmt.Sprintf("%016x", xxhash.Sum64(b))
+	return json.MarshalIndent(m, "", " ")
+}
+
+func decodeManifest(b []byte) (*manifest, error) {
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, err
+	}
+	if m.Version != version {
+		return nil, fmt.Errorf("version %d: %w", m.Version, vedette.ErrConflict)
+	}
+	sum := m.Sum
+	if _, err := m.encode(); err != nil {
+		return nil, err
+	}
+	if m.Sum != sum {
+		return nil, errors.New("its checksum differs")
+	}
+	return &m, nil
+}
+
+// Open opens the history in a folder, and makes the folder when there is none. Its error wraps vedette.ErrBusy when another has it open,
+// vedette.ErrUnavailable when the disk fails or both manifests are damaged, vedette.ErrConflict when the folder is of another version.
+func Open(ctx context.Context, dir string, opts Options) (h *History, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("history: open: %w", err)
+	}
+	opts.FlushRows = cmp.Or(opts.FlushRows, 1<<17)
+	if opts.FS == nil {
+		opts.FS = vfs.Default
+	}
+	h = &History{dir: dir, opts: opts, fs: opts.FS, log: opts.Log, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	h.scratch.New = func() any { return new(reader) }
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
+	if err := h.fs.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("history: open: %w: %w", vedette.ErrUnavailable, err)
 	}
-	if h.lock, err = lockDir(dir); err != nil {
-		return nil, err
+	// The folder's own name must outlast what will be in it; who may not read the folder above must have seen to that.
+	if err := h.syncDir(h.fs.PathDir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("history: open: %w: %w", vedette.ErrUnavailable, err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, h.release())
-		}
-	}()
-	m := manifest{Format: manifestFormat}
-	b, err := os.ReadFile(filepath.Join(dir, manifestName))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return h, fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
-	default:
-		if err := json.Unmarshal(b, &m); err != nil || m.Format != manifestFormat {
-			return h, fmt.Errorf("history: %s is not a manifest of this version: %w", manifestName, vedette.ErrUnavailable)
-		}
+	if h.lock, err = h.fs.Lock(h.path("LOCK")); err != nil {
+		return nil, fmt.Errorf("history: open %s: %w", dir, ErrOwned)
 	}
-	h.durable, h.upto, h.seq = m.Position, m.Position, m.Seq
-	for _, e := range m.Parts {
-		p, err := openPart(dir, e)
-		if err != nil {
-			h.lost = append(h.lost, e)
-			h.damaged = append(h.damaged, hunt.Damage{File: e.name(), What: plain(err)})
-			h.log.Error("a file of the history cannot be read; the rest is served", slog.String("file", e.name()), slog.String("cause", plain(err)))
-			continue
-		}
-		h.parts = append(h.parts, p)
+	if err := h.load(); err != nil {
+		h.release()
+		return nil, errors.Join(err, h.lock.Close())
 	}
-	h.order()
-	return h, h.tidy(m.Parts)
+	if err := h.measure(opts.Metrics); err != nil {
+		h.release()
+		return nil, errors.Join(err, h.lock.Close())
+	}
+	work, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	go func() { defer close(h.done); h.merging(work) }()
+	h.nudge()
+	return h, nil
 }
 
-// plain is an error without the folder's path.
+func (h *History) path(elem ...string) string {
+	return h.fs.PathJoin(append([]string{h.dir}, elem...)...)
+}
+
+func (h *History) readManifest(name string) (*manifest, error) {
+	f, err := h.fs.Open(h.path(name))
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return decodeManifest(b)
+}
+
+// load finds out what is in force, and takes away what was left by a crash.
+func (h *History) load() error {
+	m, err := h.readManifest(manifestName)
+	if err != nil {
+		// The copy is written after the manifest and before anything is taken away that only an older one names: it is as good.
+		second, other := h.readManifest(manifestCopy)
+		switch {
+		case other == nil:
+			if !errors.Is(err, fs.ErrNotExist) {
+				h.damaged = append(h.damaged, hunt.Damage{File: manifestName, What: err.Error() + "; its copy is used"})
+				h.log.Warn("the history's manifest is damaged; its copy is used", slog.Any("err", err))
+			}
+			m = second
+		case errors.Is(err, fs.ErrNotExist) && errors.Is(other, fs.ErrNotExist):
+			m = &manifest{Version: version, Next: 1}
+		case errors.Is(err, vedette.ErrConflict):
+			return fmt.Errorf("history: open %s: %w", manifestName, err)
+		default:
+			return fmt.Errorf("history: open %s and its copy: %w: %w", manifestName, vedette.ErrUnavailable, errors.Join(err, other))
+		}
+	}
+	found, err := h.found()
+	if err != nil {
+		return fmt.Errorf("history: open: %w: %w", vedette.ErrUnavailable, err)
+	}
+	if len(m.Files) == 0 && m.Frame == 0 && slices.ContainsFunc(found, func(n string) bool { return strings.HasSuffix(n, ".parquet") }) && m.Sum == "" {
+		return fmt.Errorf("history: open: files without a manifest, as %s: %w", found[0], vedette.ErrUnavailable)
+	}
+	named := map[string]bool{}
+	v := &view{refs: 1}
+	h.view = v
+	for _, l := range m.Files {
+		named[l.Name] = true
+		path := h.path(filepath.FromSlash(l.Name))
+		if slices.Contains(found, l.Name+unfinished) {
+			if err := h.publish(path); err != nil {
+				return fmt.Errorf("history: open %s: %w: %w", l.Name, vedette.ErrUnavailable, err)
+			}
+		}
+		f, err := openFile(h.fs, path, l)
+		if err != nil {
+			what := plain(err)
+			h.lost, h.damaged = append(h.lost, l), append(h.damaged, hunt.Damage{File: l.Name, What: what})
+			h.log.Error("a file of history is damaged and left aside", slog.String("file", l.Name), slog.String("what", what))
+			continue
+		}
+		if f.mended {
+			h.damaged = append(h.damaged, f.damages("its index is damaged and was made anew in memory")...)
+			h.log.Warn("a file's index is damaged and was made anew", slog.String("file", l.Name))
+		}
+		v.files = append(v.files, f)
+	}
+	for _, name := range found {
+		if !named[name] && !named[strings.TrimSuffix(name, unfinished)] {
+			h.litter = append(h.litter, name)
+		}
+	}
+	h.sweep()
+	h.next = m.Next
+	h.durable = journal.Position{Frame: m.Frame, Index: m.Entry}
+	h.taken = h.durable
+	return nil
+}
+
+// plain says what is wrong without saying where the folder is.
 func plain(err error) string {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Op + ": " + p.Err.Error()
+		return p.Err.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrNotExist.Error()
 	}
 	return err.Error()
 }
 
-func (h *History) order() {
-	slices.SortFunc(h.parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Seq, b.Seq)) })
-}
-
-// tidy removes what a crash left behind: files that no manifest names.
-func (h *History) tidy(named []entry) error {
-	keep := map[string]bool{}
-	for _, e := range named {
-		keep[e.name()], keep[e.indexName()] = true, true
-	}
-	days, err := os.ReadDir(h.dir)
+// found lists the files of the days' folders, finished or not.
+func (h *History) found() ([]string, error) {
+	days, err := h.fs.List(h.dir)
 	if err != nil {
-		return fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
+		return nil, err
 	}
+	var out []string
 	for _, d := range days {
-		if !d.IsDir() || !strings.HasPrefix(d.Name(), "day=") {
+		if !strings.HasPrefix(d, "day=") {
 			continue
 		}
-		files, err := os.ReadDir(filepath.Join(h.dir, d.Name()))
+		names, err := h.fs.List(h.path(d))
 		if err != nil {
-			return fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
+			return nil, err
 		}
-		for _, f := range files {
-			name := d.Name() + "/" + f.Name()
-			if strings.HasPrefix(f.Name(), "part-") && !keep[name] {
-				if err := os.Remove(filepath.Join(h.dir, name)); err != nil {
-					return fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
-				}
+		if len(names) == 0 {
+			_ = h.fs.Remove(h.path(d)) // an empty folder harms nobody
+		}
+		for _, n := range names {
+			if strings.HasPrefix(n, "part-") && (strings.HasSuffix(n, ".parquet") || strings.HasSuffix(n, ".parquet"+unfinished)) {
+				out = append(out, d+"/"+n)
 			}
 		}
-		_ = os.Remove(filepath.Join(h.dir, d.Name())) // fails while something is in it
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// sweep takes files away that no manifest names. What cannot be taken away is tried again after the next commit.
+func (h *History) sweep() {
+	dirs := map[string]bool{}
+	h.litter = slices.DeleteFunc(h.litter, func(name string) bool {
+		err := h.fs.Remove(h.path(filepath.FromSlash(name)))
+		dirs[strings.Split(name, "/")[0]] = true
+		return err == nil || errors.Is(err, fs.ErrNotExist)
+	})
+	for _, d := range slices.Sorted(maps.Keys(dirs)) {
+		if names, err := h.fs.List(h.path(d)); err == nil && len(names) == 0 {
+			_ = h.fs.Remove(h.path(d))
+			continue
+		}
+		_ = h.syncDir(h.path(d)) // a file that comes back after a crash is swept at the next opening
+	}
+}
+
+func (h *History) syncDir(path string) error {
+	d, err := h.fs.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// publish gives a file its name. Both names stand until the new one is durable.
+func (h *History) publish(path string) error {
+	if err := h.fs.Link(path+unfinished, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := h.fs.Rename(path+unfinished, path); err != nil { // a file system without links
+			return err
+		}
+	}
+	if err := h.syncDir(h.fs.PathDir(path)); err != nil {
+		return err
+	}
+	if err := h.fs.Remove(path + unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
-// Close writes what is not yet on disk and gives the folder back.
-func (h *History) Close(ctx context.Context) error {
-	err := h.Flush(ctx)
-	h.writing.Lock()
-	defer h.writing.Unlock()
-	return errors.Join(err, h.release())
+func dayName(day int) string {
+	return "day=" + time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly)
 }
 
-func (h *History) release() error {
+// made is a file that was written and is not in force yet.
+type made struct {
+	file *file
+	path string
+}
+
+// write writes rows into an unfinished file. next yields them in order, nil at the end. No rows make no file.
+func (h *History) write(day int, next func() (*row, error)) (m made, err error) {
+	first, err := next()
+	if err != nil || first == nil {
+		return made{}, err
+	}
+	h.mu.Lock()
+	number := h.next
+	h.next++
+	h.mu.Unlock()
+	dir := dayName(day)
+	name := fmt.Sprintf("%s/part-%010d.parquet", dir, number)
+	path := h.path(filepath.FromSlash(name))
+	if err := h.fs.MkdirAll(h.path(dir), 0o700); err != nil {
+		return made{}, err
+	}
+	out, err := h.fs.Create(path+unfinished, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return made{}, err
+	}
+	l := listed{Name: name, Day: day}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.fs.Remove(path+unfinished))
+		}
+	}()
+	w, err := newWriter(out)
+	for r := first; r != nil && err == nil; {
+		if err = w.add(r); err == nil {
+			r, err = next()
+		}
+	}
+	if err == nil {
+		l.Bytes, err = w.finish()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return made{}, err
+	}
+	l.Rows, l.Oldest, l.Newest = w.n, int64(day)*dayMillis+int64(w.oldest), int64(day)*dayMillis+int64(w.newest)
+	// The folder's own name and the file's must outlast what will name them.
+	if err := errors.Join(h.syncDir(h.path(dir)), h.syncDir(h.dir)); err != nil {
+		return made{}, err
+	}
+	f, err := openFile(h.fs, path+unfinished, l)
+	if err != nil {
+		return made{}, err
+	}
+	return made{f, path}, nil
+}
+
+// change is what a commit does.
+type change struct {
+	in    []made
+	out   []*file
+	lost  func(listed) bool // of the damaged files, which go
+	hide  map[*file]hiding
+	upto  *journal.Position
+	apply func() // under mu, together with the rest
+}
+
+type hiding struct {
+	units []uint64
+	rows  int64
+}
+
+// commit brings a change into force: it is durable when it returns nil. After an error the old order is in force; should the new one be found
+// after a crash, it is as true.
+func (h *History) commit(c change) (err error) {
+	h.committing.Lock()
+	defer h.committing.Unlock()
+	defer func() {
+		if err != nil {
+			h.counts.failures.Add(1)
+			// Whether a manifest that names them reached the disk is not known: they stay until one that does not name them has.
+			for _, m := range c.in {
+				h.litter = append(h.litter, m.file.Name, m.file.Name+unfinished)
+				m.file.release()
+			}
+		}
+	}()
+	h.mu.Lock()
+	m := manifest{Version: version, Next: h.next, Frame: h.durable.Frame, Entry: h.durable.Index}
+	if c.upto != nil {
+		m.Frame, m.Entry = c.upto.Frame, c.upto.Index
+	}
+	old := h.view
+	var files []*file
+	for _, f := range old.files {
+		if !slices.Contains(c.out, f) {
+			files = append(files, f)
+		}
+	}
+	for _, in := range c.in {
+		files = append(files, in.file)
+	}
+	slices.SortFunc(files, func(a, b *file) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
+	lost, gone := h.lost, []listed(nil)
+	if c.lost != nil {
+		lost = nil
+		for _, l := range h.lost {
+			if c.lost(l) {
+				gone = append(gone, l)
+			} else {
+				lost = append(lost, l)
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, f := range files {
+		l := f.listed
+		if hd, ok := c.hide[f]; ok {
+			l.Without = slices.Clone(l.Without)
+			for _, u := range hd.units {
+				l.Without = append(l.Without, hexOf(u))
+			}
+			slices.Sort(l.Without)
+			l.Without = slices.Compact(l.Without)
+			l.Hidden += hd.rows
+		}
+		m.Files = append(m.Files, l)
+	}
+	m.Files = append(m.Files, lost...)
+	slices.SortFunc(m.Files, func(a, b listed) int { return cmp.Compare(a.Name, b.Name) })
+	b, err := m.encode()
+	if err != nil {
+		return err
+	}
+	h.unsure = true
+	for _, name := range []string{manifestName, manifestCopy} {
+		if err := h.replace(name, b); err != nil {
+			return fmt.Errorf("history: commit: %w: %w", vedette.ErrUnavailable, err)
+		}
+	}
+	h.unsure = false
+	// From here on the change is in force, whatever happens. What a file is called is put right at the next opening at the latest.
+	for _, f := range c.out {
+		h.litter = append(h.litter, f.Name)
+	}
+	for _, l := range gone {
+		h.litter = append(h.litter, l.Name)
+	}
+	h.sweep()
+	var publishing error
+	for _, in := range c.in {
+		if e := h.publish(in.path); e != nil {
+			publishing = errors.Join(publishing, e)
+		}
+	}
+	if publishing != nil {
+		h.log.Error("a file of history has no name for other engines until history is opened again", slog.Any("err", publishing))
+	}
+	h.mu.Lock()
+	for f, hd := range c.hide {
+		f.hide(hd.units)
+		for i := range m.Files {
+			if m.Files[i].Name == f.Name {
+				f.Without, f.Hidden = m.Files[i].Without, m.Files[i].Hidden
+			}
+		}
+	}
+	for _, f := range files {
+		f.refs.Add(1)
+	}
+	h.view, h.lost = &view{files: files, refs: 1}, lost
+	h.damaged = slices.DeleteFunc(h.damaged, func(d hunt.Damage) bool {
+		return slices.ContainsFunc(gone, func(l listed) bool { return l.Name == d.File }) || slices.ContainsFunc(c.out, func(f *file) bool { return f.Name == d.File })
+	})
+	if c.upto != nil {
+		h.durable = *c.upto
+	}
+	if c.apply != nil {
+		c.apply()
+	}
+	h.mu.Unlock()
+	for _, in := range c.in {
+		in.file.release() // the view holds it now
+	}
+	h.unhold(old)
+	return nil
+}
+
+// settle makes sure that the disk's manifest is the one in force, before something is taken out for good: one whose commit failed may name files
+// that hold it.
+func (h *History) settle() error {
+	h.committing.Lock()
+	unsure := h.unsure
+	h.committing.Unlock()
+	if !unsure {
+		return nil
+	}
+	return h.commit(change{})
+}
+
+// replace writes a small file whole.
+func (h *History) replace(name string, b []byte) error {
+	path := h.path(name)
+	f, err := h.fs.Create(path+unfinished, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := h.fs.Rename(path+unfinished, path); err != nil {
+		return err
+	}
+	return h.syncDir(h.dir)
+}
+
+// hold returns what is in force, with what is in no file.
+func (h *History) hold() (*view, [2]fresh, []hunt.Damage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil
+		return nil, [2]fresh{}, nil, ErrClosed
 	}
-	h.closed = true
-	var errs []error
-	for _, p := range h.parts {
-		errs = append(errs, p.release())
-	}
-	h.parts = nil
-	if h.lock != nil {
-		errs = append(errs, h.lock.Close())
-	}
-	return errors.Join(errs...)
+	h.view.refs++
+	return h.view, [2]fresh{h.writes, h.active}, slices.Clone(h.damaged), nil
 }
 
-var errClosed = fmt.Errorf("history: closed: %w", vedette.ErrUnavailable)
+func (h *History) unhold(v *view) {
+	h.mu.Lock()
+	v.refs--
+	last := v.refs == 0
+	h.mu.Unlock()
+	if last {
+		for _, f := range v.files {
+			f.release()
+		}
+	}
+}
 
 // Add implements hunt.History.
 func (h *History) Add(ctx context.Context, sightings []hunt.Sighting, upto journal.Position) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	h.writing.Lock()
 	defer h.writing.Unlock()
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
-		return errClosed
+		return ErrClosed
 	}
+	if err := hunt.CheckAdd(h.taken, sightings, upto); err != nil {
+		h.mu.Unlock()
+		return err
+	}
+	a := &h.active
+	link := uint16(0)
 	for i := range sightings {
-		r := rowOf(&sightings[i])
-		h.byUnit[r.Unit] = append(h.byUnit[r.Unit], uint32(len(h.fresh)))
-		h.fresh, h.days = append(h.fresh, r), append(h.days, dayOf(sightings[i].At))
+		if i > 0 && sightings[i].Position == sightings[i-1].Position {
+			link++
+		} else {
+			link = 0
+		}
+		r, day := rowOf(&sightings[i], link)
+		a.rows, a.days, a.units = append(a.rows, r), append(a.days, day), append(a.units, r.unit)
 	}
-	if h.upto.Less(upto) {
-		h.upto = upto
-	}
-	full := len(h.fresh) >= h.opt.FlushRows
+	h.taken = upto
+	full := len(a.rows) >= h.opts.FlushRows
 	h.mu.Unlock()
 	if full {
 		return h.flush(ctx)
@@ -221,612 +630,186 @@ func (h *History) Add(ctx context.Context, sightings []hunt.Sighting, upto journ
 
 // Position implements hunt.History.
 func (h *History) Position() journal.Position {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	return h.durable
 }
 
-// Flush implements hunt.History.
+// Flush implements hunt.History. After an error what was added can still be found, and the next Flush tries again.
 func (h *History) Flush(ctx context.Context) error {
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	if h.closed {
-		return errClosed
-	}
 	return h.flush(ctx)
 }
 
-// swap is a change of what is there: parts that come, and parts that go.
-type swap struct {
-	come, gone []*part
-	lost       []entry // damaged parts that go
-}
-
-// commit makes a change durable and then visible. fresh: the rows in memory are in it.
-func (h *History) commit(s swap, fresh bool) error {
-	m := manifest{Format: manifestFormat, Position: h.durable, Seq: h.seq}
-	if fresh {
-		m.Position = h.upto
-	}
-	next := slices.Clone(s.come)
-	for _, p := range h.parts {
-		if !slices.Contains(s.gone, p) {
-			next = append(next, p)
-		}
-	}
-	var lost []entry
-	for _, e := range h.lost {
-		if !slices.Contains(s.lost, e) {
-			lost = append(lost, e)
-		}
-	}
-	for _, p := range next {
-		m.Parts = append(m.Parts, p.entry)
-	}
-	m.Parts = append(m.Parts, lost...)
-	slices.SortFunc(m.Parts, func(a, b entry) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Seq, b.Seq)) })
-	b, err := json.MarshalIndent(m, "", " ")
-	if err == nil {
-		err = writeFile(filepath.Join(h.dir, manifestName), append(b, '\n'))
-	}
-	if err == nil {
-		err = syncDir(h.dir)
-	}
-	if err != nil {
-		for _, p := range s.come {
-			_ = errors.Join(p.release(), p.remove())
-		}
-		return fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
+func (h *History) flush(ctx context.Context) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	h.mu.Lock()
-	h.parts, h.lost, h.durable = next, lost, m.Position
-	h.order()
-	if len(s.lost) > 0 {
-		h.damaged = slices.DeleteFunc(h.damaged, func(d hunt.Damage) bool {
-			return slices.ContainsFunc(s.lost, func(e entry) bool { return e.name() == d.File })
-		})
+	if h.closed {
+		h.mu.Unlock()
+		return ErrClosed
 	}
-	if fresh {
-		h.fresh, h.days, h.byUnit = nil, nil, map[uint64][]uint32{}
+	upto := h.taken
+	if len(h.active.rows) == 0 && upto == h.durable {
+		h.mu.Unlock()
+		return nil
 	}
+	// Nobody else moves what is being written: writing is held.
+	h.writes, h.active = h.active, fresh{}
+	rows := h.writes
 	h.mu.Unlock()
-	// From here on nobody new reads what went. Whoever still does has the file open: its bytes go when they are done.
-	var errs []error
-	for _, p := range s.gone {
-		errs = append(errs, p.remove(), p.release())
+	defer func() {
+		if err != nil {
+			h.mu.Lock()
+			h.active, h.writes = h.writes, fresh{}
+			h.mu.Unlock()
+		}
+	}()
+	days := map[int][]int32{}
+	for i, d := range rows.days {
+		days[d] = append(days[d], int32(i))
 	}
-	for _, e := range s.lost {
-		errs = append(errs, (&part{entry: e, dir: h.dir}).remove())
+	var in []made
+	for _, d := range slices.Sorted(maps.Keys(days)) {
+		at := days[d]
+		slices.SortFunc(at, func(a, b int32) int { return order(&rows.rows[a], &rows.rows[b]) })
+		i := 0
+		m, err := h.write(d, func() (*row, error) {
+			if i == len(at) {
+				return nil, nil
+			}
+			i++
+			return &rows.rows[at[i-1]], nil
+		})
+		if err != nil {
+			h.drop(in)
+			return fmt.Errorf("history: flush: %w: %w", vedette.ErrUnavailable, err)
+		}
+		in = append(in, m)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("history: remove what is no longer kept: %w: %w", vedette.ErrUnavailable, err)
+	if err := h.commit(change{in: in, upto: &upto, apply: func() { h.writes = fresh{} }}); err != nil {
+		return err
 	}
+	h.nudge()
 	return nil
 }
 
-func (h *History) make(day int32, rows []row) (*part, error) {
-	h.seq++
-	p, err := makePart(h.dir, day, h.seq, rows)
-	if err != nil {
-		return nil, fmt.Errorf("history: %w: %w", vedette.ErrUnavailable, err)
-	}
-	return p, nil
-}
-
-// maxMerged bounds how many rows are made one part: merging reads them all into memory.
-const maxMerged = 1 << 21
-
-// flush writes the rows in memory, a part for each day, and makes one of a day's parts where they are too many.
-func (h *History) flush(ctx context.Context) error {
-	if len(h.fresh) == 0 {
-		if h.durable.Less(h.upto) {
-			return h.commit(swap{}, true)
-		}
-		return nil
-	}
-	byDay := map[int32][]row{}
-	for i, r := range h.fresh {
-		byDay[h.days[i]] = append(byDay[h.days[i]], r)
-	}
-	var s swap
-	undo := func(err error) error {
-		for _, p := range s.come {
-			_ = errors.Join(p.release(), p.remove())
-		}
-		return err
-	}
-	days := make([]int32, 0, len(byDay))
-	for d := range byDay {
-		days = append(days, d)
-	}
-	slices.Sort(days)
-	for _, d := range days {
-		rows := byDay[d]
-		var small []*part
-		total := len(rows)
-		for _, p := range h.parts { // by sequence: the older come first
-			if p.Day == d && int(p.Rows) <= maxMerged/4 {
-				small = append(small, p)
-				total += int(p.Rows)
-			}
-		}
-		if len(small) >= h.opt.MergeParts && total <= maxMerged {
-			for _, p := range small {
-				if err := ctx.Err(); err != nil {
-					return undo(fmt.Errorf("history: %w", err))
-				}
-				old, err := h.all(p)
-				if err != nil {
-					continue // named, and left aside; its rows that can be read are served from it
-				}
-				rows, s.gone = append(rows, old...), append(s.gone, p)
-			}
-		}
-		slices.SortFunc(rows, func(a, b row) int { return compareRows(&a, &b) })
-		p, err := h.make(d, rows)
-		if err != nil {
-			return undo(err)
-		}
-		s.come = append(s.come, p)
-	}
-	return h.commit(s, true)
-}
-
-// all reads a part whole. A part that cannot be read is named.
-func (h *History) all(p *part) ([]row, error) {
-	d := reader()
-	defer d.done()
-	rows, err := p.read(d, 0, p.Rows, nil)
-	if err != nil {
-		h.hurt(p, err)
-	}
-	return rows, err
-}
-
-// hurt names a part as damaged, once.
-func (h *History) hurt(p *part, err error) hunt.Damage {
-	what := plain(err)
-	if p.hurt.CompareAndSwap(nil, &what) {
-		h.mu.Lock()
-		h.damaged = append(h.damaged, hunt.Damage{File: p.name(), What: what})
-		h.mu.Unlock()
-		h.log.Error("a file of the history is damaged; the rest is served", slog.String("file", p.name()), slog.String("cause", what))
-	}
-	return hunt.Damage{File: p.name(), What: what}
-}
-
-// look is what one question sees: the parts of its window, and the rows in memory that it wants.
-type look struct {
-	parts []*part
-	fresh []hunt.Sighting
-	lost  []hunt.Damage
-}
-
-// look takes hold of what a window needs; the caller gives the parts back.
-func (h *History) look(w hunt.Window, fresh func(r *row, day int32) bool, units []uint64) (look, error) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if h.closed {
-		return look{}, errClosed
-	}
-	var l look
-	for _, p := range h.parts {
-		if covers(w, p.Day) {
-			p.acquire()
-			l.parts = append(l.parts, p)
-		}
-	}
-	for _, e := range h.lost {
-		if covers(w, e.Day) {
-			i := slices.IndexFunc(h.damaged, func(d hunt.Damage) bool { return d.File == e.name() })
-			l.lost = append(l.lost, h.damaged[i])
-		}
-	}
-	take := func(i int) {
-		if fresh(&h.fresh[i], h.days[i]) {
-			if s := h.fresh[i].sighting(h.days[i]); w.Covers(s.At) {
-				l.fresh = append(l.fresh, s)
-			}
-		}
-	}
-	if units == nil {
-		for i := range h.fresh {
-			take(i)
-		}
-		return l, nil
-	}
-	for _, u := range units {
-		for _, i := range h.byUnit[u] {
-			take(int(i))
-		}
-	}
-	return l, nil
-}
-
-func (l *look) release() {
-	for _, p := range l.parts {
-		_ = p.release()
+// drop takes files away that never came into force.
+func (h *History) drop(in []made) {
+	h.committing.Lock()
+	defer h.committing.Unlock()
+	for _, m := range in {
+		h.litter = append(h.litter, m.file.Name+unfinished)
+		m.file.release()
 	}
 }
 
-// covers tells whether a window holds any of a day.
-func covers(w hunt.Window, day int32) bool {
-	return (w.From.IsZero() || dayStart(day+1).After(w.From)) && (w.To.IsZero() || dayStart(day).Before(w.To))
-}
-
-// everyRow wants all.
-func everyRow(*row, int32) bool { return true }
-
-// Find implements hunt.History.
-func (h *History) Find(ctx context.Context, units []hunt.Key, w hunt.Window, yield func(int, *hunt.Sighting) bool) ([]hunt.Damage, error) {
-	set := hunt.KeysOf(units)
-	sorted := make([]uint64, 0, len(set))
-	for k := range set {
-		sorted = append(sorted, uint64(k))
-	}
-	slices.Sort(sorted)
-	l, err := h.look(w, everyRow, sorted)
-	if err != nil {
-		return nil, err
-	}
-	defer l.release()
-	got, damage, err := each(ctx, h, l.parts, func(d *pageReader, p *part, rows []row) ([]row, error) {
-		for _, u := range sorted {
-			from, to, err := p.find(d, u)
-			if err == nil && from < to {
-				rows, err = p.read(d, from, to, rows)
-			}
-			if err != nil {
-				return rows, err
-			}
-		}
-		return rows, nil
-	}, w)
-	if err != nil {
-		return nil, err
-	}
-	found := inOrder(append(l.fresh, got...))
-	for i := range found {
-		if unit, ok := set.Match(&found[i]); ok && !yield(unit, &found[i]) {
-			break
-		}
-	}
-	return append(l.lost, damage...), nil
-}
-
-// inOrder puts sightings in the order of answers.
-func inOrder(found []hunt.Sighting) []hunt.Sighting {
-	slices.SortStableFunc(found, func(a, b hunt.Sighting) int {
-		switch {
-		case a.Before(&b):
-			return -1
-		case b.Before(&a):
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.Place, b.Place), cmp.Compare(a.URL, b.URL), cmp.Compare(a.Host, b.Host), slices.Compare(a.To[:], b.To[:]))
-	})
-	return found
-}
-
-// each asks all parts, several at once, and returns what they gave as sightings of the window, in the order of the parts.
-func each(ctx context.Context, h *History, parts []*part, ask func(*pageReader, *part, []row) ([]row, error), w hunt.Window) ([]hunt.Sighting, []hunt.Damage, error) {
-	out := make([][]hunt.Sighting, len(parts))
-	damage := make([]*hunt.Damage, len(parts))
-	var g errgroup.Group
-	// More than there are processors: on a cold disk nearly all of the time is waiting.
-	g.SetLimit(4 * runtime.GOMAXPROCS(0))
-	for i, p := range parts {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("history: %w", err)
-			}
-			d := reader()
-			defer d.done()
-			rows, err := ask(d, p, nil)
-			for j := range rows {
-				if s := rows[j].sighting(p.Day); w.Covers(s.At) {
-					out[i] = append(out[i], s)
-				}
-			}
-			if err != nil {
-				x := h.hurt(p, err)
-				damage[i] = &x
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	var hurt []hunt.Damage
-	for _, d := range damage {
-		if d != nil {
-			hurt = append(hurt, *d)
-		}
-	}
-	return slices.Concat(out...), hurt, nil
-}
-
-// Cost implements hunt.History.
-func (h *History) Cost(_ context.Context, units []hunt.Key, w hunt.Window) (hunt.Cost, error) {
-	l, err := h.look(w, everyRow, nil)
-	if err != nil {
-		return hunt.Cost{}, err
-	}
-	defer l.release()
-	c := hunt.Cost{Rows: int64(len(l.fresh))}
-	set := hunt.KeysOf(units)
-	days := map[int32]bool{}
-	for _, p := range l.parts {
-		days[p.Day] = true
-		c.Rows += int64(p.Rows)
-		for u := range set {
-			c.Lookups++
-			if p.filter.Contains(uint64(u)) {
-				c.Possible++
-			}
-		}
-	}
-	c.Days = len(days)
-	return c, nil
-}
-
-// Of implements hunt.History.
-func (h *History) Of(ctx context.Context, accounts []vedette.AccountID, w hunt.Window, yield func(*hunt.Sighting) bool) ([]hunt.Damage, error) {
-	if len(accounts) > hunt.MaxAccounts {
-		return nil, fmt.Errorf("history: %d accounts, at most %d: %w", len(accounts), hunt.MaxAccounts, vedette.ErrTooLarge)
-	}
-	want := accountsOf(accounts)
-	is := func(r *row) bool {
-		return want.set[r.Sender] || r.Marks&markGroup == 0 && want.set[r.Recipient]
-	}
-	l, err := h.look(w, func(r *row, _ int32) bool { return is(r) }, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer l.release()
-	got, damage, err := each(ctx, h, l.parts, func(d *pageReader, p *part, rows []row) ([]row, error) {
-		hits, err := p.hits(d, want)
-		if err != nil {
-			return rows, err
-		}
-		for _, r := range hits {
-			n := len(rows)
-			if rows, err = p.read(d, r, r+1, rows); err != nil {
-				return rows, err
-			}
-			if !is(&rows[n]) {
-				rows = rows[:n]
-			}
-		}
-		return rows, nil
-	}, w)
-	if err != nil {
-		return nil, err
-	}
-	found := inOrder(append(l.fresh, got...))
-	for i := range found {
-		if !yield(&found[i]) {
-			break
-		}
-	}
-	return append(l.lost, damage...), nil
-}
-
-// hits returns the rows in which one of some people stands, in order, each once.
-func (p *part) hits(d *pageReader, want *people) ([]uint32, error) {
-	var hits []uint32
-	err := p.scan(d, want, func(r uint32) { hits = append(hits, r) })
-	slices.Sort(hits)
-	return slices.Compact(hits), err
-}
-
-// Erase implements hunt.History.
-func (h *History) Erase(ctx context.Context, account vedette.AccountID, group vedette.GroupID) (int64, error) {
-	want := peopleOf(account, group)
-	if len(want.set) == 0 {
-		return 0, nil
-	}
-	is := func(r *row) bool {
-		inGroup := r.Marks&markGroup != 0
-		return !account.IsZero() && (r.Sender == account || !inGroup && r.Recipient == account) || !group.IsZero() && inGroup && r.Recipient == group
-	}
-	return h.drop(ctx, is, func(d *pageReader, p *part) (bool, error) {
-		hits, err := p.hits(d, want)
-		return len(hits) > 0, err
-	})
-}
-
-// Forget implements hunt.History.
-func (h *History) Forget(ctx context.Context, units []hunt.Key) (int64, error) {
-	want := map[uint64]bool{}
-	for _, u := range units {
-		want[uint64(u)] = true
-	}
-	sorted := make([]uint64, 0, len(want))
-	for u := range want {
-		sorted = append(sorted, u)
-	}
-	slices.Sort(sorted)
-	return h.drop(ctx, func(r *row) bool { return want[r.Unit] }, func(d *pageReader, p *part) (bool, error) {
-		for _, u := range sorted {
-			if from, to, err := p.find(d, u); err != nil || from < to {
-				return err == nil, err
-			}
-		}
-		return false, nil
-	})
-}
-
-// Expire implements hunt.History. It also takes away damaged files of days that are past.
-func (h *History) Expire(ctx context.Context, before time.Time) (int64, error) {
-	var n int64
-	h.writing.Lock()
-	if h.closed {
-		h.writing.Unlock()
-		return 0, errClosed
-	}
-	var s swap
-	for _, p := range h.parts {
-		if !dayStart(p.Day + 1).After(before) {
-			s.gone = append(s.gone, p)
-			n += int64(p.Rows)
-		}
-	}
-	for _, e := range h.lost {
-		if !dayStart(e.Day + 1).After(before) {
-			s.lost = append(s.lost, e)
-			n += int64(e.Rows)
-		}
-	}
-	var err error
-	if len(s.gone)+len(s.lost) > 0 {
-		err = h.commit(s, false)
-	}
-	h.writing.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	day := dayOf(before)
-	late := int32(before.UnixMilli() - int64(day)*dayLength.Milliseconds())
-	m, err := h.dropDays(ctx, func(r *row, d int32) bool { return d < day || d == day && r.At < late }, func(_ *pageReader, p *part) (bool, error) {
-		return p.Day == day && late > 0, nil
-	})
-	return n + m, err
-}
-
-func (h *History) drop(ctx context.Context, gone func(*row) bool, in func(*pageReader, *part) (bool, error)) (int64, error) {
-	return h.dropDays(ctx, func(r *row, _ int32) bool { return gone(r) }, in)
-}
-
-// dropDays writes the parts anew in which something stands that goes. in tells which they are, or fails: then the part is read whole and,
-// where that fails too, named.
-func (h *History) dropDays(ctx context.Context, gone func(*row, int32) bool, in func(*pageReader, *part) (bool, error)) (int64, error) {
+// Close makes durable what was added, and gives the folder free. What is being read is read to its end.
+func (h *History) Close(ctx context.Context) error {
+	h.stop()
+	<-h.done
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	if h.closed {
-		return 0, errClosed
-	}
-	var s swap
-	var n int64
-	undo := func(err error) (int64, error) {
-		for _, p := range s.come {
-			_ = errors.Join(p.release(), p.remove())
-		}
-		return 0, err
-	}
-	d := reader()
-	defer d.done()
-	var unread []string
-	for _, p := range h.parts {
-		if err := ctx.Err(); err != nil {
-			return undo(fmt.Errorf("history: %w", err))
-		}
-		if yes, err := in(d, p); err == nil && !yes {
-			continue
-		}
-		rows, err := h.all(p)
-		if err != nil {
-			unread = append(unread, p.name())
-			continue
-		}
-		had := len(rows)
-		rows = slices.DeleteFunc(rows, func(r row) bool { return gone(&r, p.Day) })
-		if len(rows) == had {
-			continue
-		}
-		n += int64(had - len(rows))
-		s.gone = append(s.gone, p)
-		if len(rows) > 0 {
-			q, err := h.make(p.Day, rows)
-			if err != nil {
-				return undo(err)
-			}
-			s.come = append(s.come, q)
-		}
-	}
-	if len(s.gone) > 0 {
-		if err := h.commit(s, false); err != nil {
-			return 0, err
-		}
-	}
 	h.mu.Lock()
-	keep := 0
-	h.byUnit = map[uint64][]uint32{}
-	for i, r := range h.fresh {
-		if gone(&r, h.days[i]) {
-			n++
-			continue
-		}
-		h.fresh[keep], h.days[keep] = r, h.days[i]
-		h.byUnit[r.Unit] = append(h.byUnit[r.Unit], uint32(keep))
-		keep++
-	}
-	clear(h.fresh[keep:])
-	h.fresh, h.days = h.fresh[:keep], h.days[:keep]
+	closed := h.closed
 	h.mu.Unlock()
-	if len(unread) > 0 {
-		return n, fmt.Errorf("history: damaged files may still hold what was to go: %s: %w", strings.Join(unread, ", "), vedette.ErrUnavailable)
+	if closed {
+		return nil
 	}
-	return n, nil
+	err := h.flush(ctx)
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.release()
+	for _, c := range h.collectors {
+		h.opts.Metrics.Unregister(c)
+	}
+	return errors.Join(err, h.lock.Close())
+}
+
+// release lets go of the files, once.
+func (h *History) release() {
+	if h.view != nil {
+		h.unhold(h.view)
+	}
 }
 
 // Stats implements hunt.History.
-func (h *History) Stats(context.Context) (hunt.Stats, error) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if h.closed {
-		return hunt.Stats{}, errClosed
+func (h *History) Stats(ctx context.Context) (hunt.Stats, error) {
+	if err := ctx.Err(); err != nil {
+		return hunt.Stats{}, err
 	}
-	st := hunt.Stats{Sightings: int64(len(h.fresh)), Memory: int64(cap(h.fresh)) * 152, Damaged: slices.Clone(h.damaged)}
-	if st.Damaged == nil {
-		st.Damaged = []hunt.Damage{}
+	v, mem, damaged, err := h.hold()
+	if err != nil {
+		return hunt.Stats{}, err
 	}
-	span := func(from, to time.Time) {
-		if st.Oldest.IsZero() || from.Before(st.Oldest) {
-			st.Oldest = from
+	defer h.unhold(v)
+	st := hunt.Stats{Damaged: damaged}
+	span := func(from, to int64) {
+		if st.Oldest.IsZero() || from < st.Oldest.UnixMilli() {
+			st.Oldest = time.UnixMilli(from).UTC()
 		}
-		if to.After(st.Newest) {
-			st.Newest = to
+		if st.Newest.IsZero() || to > st.Newest.UnixMilli() {
+			st.Newest = time.UnixMilli(to).UTC()
 		}
 	}
-	for _, p := range h.parts {
-		st.Sightings += int64(p.Rows)
-		st.Bytes += p.Bytes + p.Index
-		st.Memory += p.memory()
-		span(dayStart(p.Day), dayStart(p.Day+1).Add(-time.Millisecond))
+	for _, f := range v.files {
+		st.Bytes += f.Bytes
+		st.Memory += f.x.memory()
+		h.mu.Lock()
+		left := f.Rows - f.Hidden
+		h.mu.Unlock()
+		if st.Sightings += left; left > 0 {
+			span(f.Oldest, f.Newest)
+		}
 	}
-	for i := range h.fresh {
-		at := h.fresh[i].sighting(h.days[i]).At
-		span(at, at)
+	for _, m := range mem {
+		st.Sightings += int64(len(m.rows))
+		st.Memory += int64(cap(m.rows))*152 + int64(cap(m.units)+cap(m.days))*8
+		for i := range m.rows {
+			at := int64(m.days[i])*dayMillis + int64(m.rows[i].time)
+			span(at, at)
+		}
 	}
 	return st, nil
 }
 
-// memory is about how many bytes of memory a part takes.
-func (p *part) memory() int64 {
-	n := int64(len(p.filter.Fingerprints)) + int64(len(p.first))*8 + 512
-	for c := range p.chunks {
-		n += int64(len(p.chunks[c].pages)) * 24
-	}
-	return n
-}
-
-// Verify reads every byte of every file and names what is not as it was written.
+// Verify reads every byte of every file and names what is damaged; Stats names it from then on.
 func (h *History) Verify(ctx context.Context) ([]hunt.Damage, error) {
-	l, err := h.look(hunt.Window{}, func(*row, int32) bool { return false }, nil)
+	v, _, _, err := h.hold()
 	if err != nil {
 		return nil, err
 	}
-	defer l.release()
-	out := l.lost
-	for _, p := range l.parts {
-		if err := ctx.Err(); err != nil {
-			return out, fmt.Errorf("history: %w", err)
+	defer h.unhold(v)
+	r := new(reader)
+	for _, f := range v.files {
+		wrong, err := f.verify(ctx, r)
+		if err != nil {
+			return nil, err
 		}
-		if err := p.verify(); err != nil {
-			out = append(out, h.hurt(p, err))
+		h.hurt(f, wrong)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.damaged), nil
+}
+
+// hurt remembers what is wrong with a file that is still in force: it is not merged, and everybody who asks is told.
+func (h *History) hurt(f *file, wrong []string) {
+	if len(wrong) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.view.files, f) {
+		return
+	}
+	for _, d := range f.damages(wrong...) {
+		if !slices.Contains(h.damaged, d) {
+			h.damaged = append(h.damaged, d)
+			h.log.Error("a file of history is damaged; the rest is served", slog.String("file", d.File), slog.String("what", d.What))
 		}
 	}
-	return out, nil
 }

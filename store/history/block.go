@@ -1,4 +1,4 @@
-package blocks
+package history
 
 import (
 	"encoding/binary"

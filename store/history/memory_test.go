@@ -1,9 +1,9 @@
-package blocks
+package history
 
 import (
 	"testing"
 
-	"vedette/store/history/internal/blocks/blockstest"
+	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
 )
 

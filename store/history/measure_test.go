@@ -1,6 +1,6 @@
 //go:build linux
 
-package blocks_test
+package history_test
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vedette/store/history/internal/blocks"
-	"vedette/store/history/internal/blocks/blockstest"
+	"vedette/store/history"
+	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
 )
 
@@ -66,7 +66,7 @@ func measure(t *testing.T, millions int, table *strings.Builder) {
 	e := start(t)
 	dir := t.TempDir()
 	past := filepath.Join(dir, "history")
-	h := open(t, past, blocks.Options{})
+	h := open(t, past, history.Options{})
 	defer func() {
 		if err := h.Close(t.Context()); err != nil {
 			t.Error(err)

@@ -1,4 +1,4 @@
-package blocks
+package history
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 
 	"vedette"
 	"vedette/record/journal"
-	"vedette/store/history/internal/blocks/blockstest"
+	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
 )
 

@@ -1,4 +1,4 @@
-package blocks
+package history
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"vedette"
-	"vedette/store/history/internal/blocks/blockstest"
+	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
 )
 

@@ -1,4 +1,4 @@
-package blocks_test
+package history_test
 
 import (
 	"bufio"
@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"vedette/record/journal"
-	"vedette/store/history/internal/blocks"
-	"vedette/store/history/internal/blocks/blockstest"
+	"vedette/store/history"
+	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
 )
 
@@ -41,7 +41,7 @@ func start(t testing.TB) *engine {
 		}
 		t.Skip("SKIPPED, NOT TESTED: VEDETTE_DUCKDB is not set: no other engine reads history's files")
 	}
-	cmd := exec.Command(filepath.Join(venv, "bin", "python"), filepath.Join("..", "..", "..", "..", "test", "duckdb", "ask.py"))
+	cmd := exec.Command(filepath.Join(venv, "bin", "python"), filepath.Join("..", "..", "test", "duckdb", "ask.py"))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -100,9 +100,9 @@ func inForce(dir string) []string {
 	}
 }
 
-func open(t testing.TB, dir string, o blocks.Options) *blocks.History {
+func open(t testing.TB, dir string, o history.Options) *history.History {
 	t.Helper()
-	h, err := blocks.Open(t.Context(), dir, o)
+	h, err := history.Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func open(t testing.TB, dir string, o blocks.Options) *blocks.History {
 func TestItCountsTheSameSightings(t *testing.T) {
 	e := start(t)
 	dir := t.TempDir()
-	h := open(t, dir, blocks.Options{})
+	h := open(t, dir, history.Options{})
 	traffic := blockstest.NewTraffic(11, 20_000)
 	want := map[string]int{}
 	var all []hunt.Sighting
@@ -181,7 +181,7 @@ func TestItCountsTheSameSightings(t *testing.T) {
 func TestItCountsTheSameWhileHistoryIsWritten(t *testing.T) {
 	e := start(t)
 	dir := t.TempDir()
-	h := open(t, dir, blocks.Options{})
+	h := open(t, dir, history.Options{})
 	traffic := blockstest.NewTraffic(12, 30_000)
 	var all []hunt.Sighting
 	var uptos []journal.Position
