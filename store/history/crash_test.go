@@ -21,8 +21,8 @@ import (
 
 	"vedette"
 	"vedette/record/journal"
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 func TestMain(m *testing.M) {
@@ -45,7 +45,7 @@ func frameOf(n uint64) []hunt.Sighting {
 	for i := range rows {
 		k := n*1000 + uint64(i)
 		rows[i] = hunt.Sighting{
-			At: blockstest.Start.Add(time.Duration(n/20*6+k%5) * time.Hour).Truncate(time.Millisecond), Act: hunt.Sent, Domain: hunt.Key(1 + k%17), Host: hunt.Key(100 + k%31),
+			At: hunttest.Start.Add(time.Duration(n/20*6+k%5) * time.Hour).Truncate(time.Millisecond), Act: hunt.Sent, Domain: hunt.Key(1 + k%17), Host: hunt.Key(100 + k%31),
 			URL: hunt.Key(k + 1_000_000), From: vedette.AccountID{1, byte(k), byte(k >> 8)}, To: vedette.AccountID{2, byte(k), byte(k >> 8)},
 			Position: journal.Position{Frame: n, Index: uint16(i)},
 		}

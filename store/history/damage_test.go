@@ -18,8 +18,8 @@ import (
 
 	"vedette"
 	"vedette/record/journal"
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 var updateGolden = flag.Bool("golden", false, "write the golden file anew: only with a new version of the format")
@@ -32,7 +32,7 @@ func filled(t testing.TB, perDay int) (string, []hunt.Sighting, []hunt.Key) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	traffic := blockstest.NewTraffic(5, perDay)
+	traffic := hunttest.NewTraffic(5, perDay)
 	var all []hunt.Sighting
 	set := map[hunt.Key]bool{}
 	for range 3 {
@@ -173,8 +173,10 @@ func TestADamagedManifestHasACopy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, manifestCopy), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{manifestName, manifestCopy} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, vedette.ErrUnavailable) {
 		t.Errorf("Open(both damaged) = %v, want unavailable", err)
@@ -304,7 +306,7 @@ func TestReadersGoOnWhileFilesAreSwapped(t *testing.T) {
 			for ctx.Err() == nil {
 				n := 0
 				var last time.Time
-				damaged, err := h.Find(t.Context(), units, hunt.Window{To: blockstest.Start.AddDate(0, 0, 3)}, func(_ int, s *hunt.Sighting) bool {
+				damaged, err := h.Find(t.Context(), units, hunt.Window{To: hunttest.Start.AddDate(0, 0, 3)}, func(_ int, s *hunt.Sighting) bool {
 					if s.At.Before(last) {
 						t.Errorf("found %s after %s", s.At, last)
 					}
@@ -349,7 +351,7 @@ func sampleAt(frame uint64, n int) []hunt.Sighting {
 	var rows []hunt.Sighting
 	for i := range n {
 		rows = append(rows, hunt.Sighting{
-			At: blockstest.Start.Add(time.Duration(i) * time.Minute), Act: hunt.Sent, Domain: hunt.Key(7_000_000 + i), URL: hunt.Key(frame*1000 + uint64(i)),
+			At: hunttest.Start.Add(time.Duration(i) * time.Minute), Act: hunt.Sent, Domain: hunt.Key(7_000_000 + i), URL: hunt.Key(frame*1000 + uint64(i)),
 			From: vedette.AccountID{9, byte(i)}, To: vedette.AccountID{8, byte(frame)}, Position: journal.Position{Frame: frame, Index: uint16(i)},
 		})
 	}

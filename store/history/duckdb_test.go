@@ -16,8 +16,8 @@ import (
 
 	"vedette/record/journal"
 	"vedette/store/history"
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 // engine is a running DuckDB.
@@ -113,7 +113,7 @@ func TestItCountsTheSameSightings(t *testing.T) {
 	e := start(t)
 	dir := t.TempDir()
 	h := open(t, dir, history.Options{})
-	traffic := blockstest.NewTraffic(11, 20_000)
+	traffic := hunttest.NewTraffic(11, 20_000)
 	want := map[string]int{}
 	var all []hunt.Sighting
 	for range 4 {
@@ -161,7 +161,7 @@ func TestItCountsTheSameSightings(t *testing.T) {
 	if _, err := h.Erase(t.Context(), all[9000].From, all[9000].Group); err != nil {
 		t.Fatal(err)
 	}
-	before := blockstest.Start.Add(20 * time.Hour)
+	before := hunttest.Start.Add(20 * time.Hour)
 	if _, err := h.Expire(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestItCountsTheSameWhileHistoryIsWritten(t *testing.T) {
 	e := start(t)
 	dir := t.TempDir()
 	h := open(t, dir, history.Options{})
-	traffic := blockstest.NewTraffic(12, 30_000)
+	traffic := hunttest.NewTraffic(12, 30_000)
 	var all []hunt.Sighting
 	var uptos []journal.Position
 	for range 6 {

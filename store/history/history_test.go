@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"vedette"
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 func openAt(t testing.TB, dir string, opts Options) *History {
@@ -32,7 +32,7 @@ func openAt(t testing.TB, dir string, opts Options) *History {
 func TestItIsAHistory(t *testing.T) {
 	n := atomic.Int64{}
 	fs := vfs.NewMem()
-	blockstest.History(t, func(t testing.TB) hunt.History {
+	hunttest.History(t, func(t testing.TB) hunt.History {
 		return openAt(t, fmt.Sprintf("h%d", n.Add(1)), Options{FS: fs, FlushRows: 50})
 	})
 }
@@ -57,7 +57,7 @@ func TestWhatIsDurableIsThereAgain(t *testing.T) {
 		var last hunt.History
 		last = open()
 		defer func() { closing(last) }()
-		blockstest.Model(rt, last, func(h hunt.History) hunt.History { closing(h); last = open(); return last })
+		hunttest.Model(rt, last, func(h hunt.History) hunt.History { closing(h); last = open(); return last })
 	})
 }
 

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vedette/store/history"
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 // evict asks the system to forget what it has read of a folder's files.
@@ -72,7 +72,7 @@ func measure(t *testing.T, millions int, table *strings.Builder) {
 			t.Error(err)
 		}
 	}()
-	m, units := blockstest.Measure(t, h, millions*1_000_000)
+	m, units := hunttest.Measure(t, h, millions*1_000_000)
 	if err := h.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,11 @@ package history
 import (
 	"testing"
 
-	"vedette/store/history/blockstest"
 	"vedette/watch/hunt"
+	"vedette/watch/hunt/hunttest"
 )
 
 // The history in memory is what this one must equal.
 func TestMemoryPassesTheSameSuite(t *testing.T) {
-	blockstest.History(t, func(testing.TB) hunt.History { return hunt.NewMemory() })
+	hunttest.History(t, func(testing.TB) hunt.History { return hunt.NewMemory() })
 }
