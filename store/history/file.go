@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -29,6 +30,7 @@ const (
 type writer struct {
 	f      vfs.File
 	w      *bufio.Writer
+	sum    *xxhash.Digest // of all that was written
 	enc    encoder
 	x      indexer
 	rows   []row
@@ -41,7 +43,8 @@ type writer struct {
 }
 
 func newWriter(f vfs.File) (*writer, error) {
-	w := &writer{f: f, w: bufio.NewWriterSize(f, 1<<20), offset: len(parquetMagic), oldest: dayMillis}
+	sum := xxhash.New()
+	w := &writer{f: f, w: bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<20), sum: sum, offset: len(parquetMagic), oldest: dayMillis}
 	_, err := w.w.WriteString(parquetMagic)
 	return w, err
 }
@@ -235,6 +238,7 @@ type listed struct {
 	Bytes   int64    `json:"bytes"`
 	Oldest  int64    `json:"oldest"` // Unix milliseconds
 	Newest  int64    `json:"newest"`
+	Sum     string   `json:"sum"`               // xxHash64 of all of its bytes, hexadecimal
 	Without []string `json:"without,omitempty"` // units whose rows are no longer in history, until the file is written anew; hexadecimal
 	Hidden  int64    `json:"hidden,omitempty"`  // how many rows those are
 }
@@ -435,7 +439,7 @@ func (f *file) read(r *reader, n uint32) error {
 	return nil
 }
 
-// verify reads every byte.
+// verify reads every byte: those that history itself looks at, by what they mean, and then all of them, since others read the file too.
 func (f *file) verify(ctx context.Context, r *reader) (wrong []string, err error) {
 	if f.mended {
 		wrong = append(wrong, "its index is damaged and was made anew in memory")
@@ -472,8 +476,20 @@ func (f *file) verify(ctx context.Context, r *reader) (wrong []string, err error
 	if xxhash.Sum64(footer) != sum {
 		wrong = append(wrong, "its footer is damaged: other engines cannot read it")
 	}
-	return wrong, nil
+	if len(wrong) > 0 {
+		return wrong, nil
+	}
+	all := xxhash.New()
+	if _, err := io.Copy(all, io.NewSectionReader(f.f, 0, f.Bytes)); err != nil {
+		return []string{plain(err)}, nil
+	}
+	if sumOf(all) != f.Sum {
+		return []string{"a byte is not what was written that only other engines look at, such as in the header of a page"}, nil
+	}
+	return nil, nil
 }
+
+func sumOf(d *xxhash.Digest) string { return fmt.Sprintf("%016x", d.Sum64()) }
 
 // damages names what is wrong with a file.
 func (f *file) damages(what ...string) []hunt.Damage {

@@ -8,6 +8,7 @@
 package history
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -87,6 +88,7 @@ type History struct {
 	committing sync.Mutex // held while a new manifest is made
 	litter     []string   // files that no manifest will name again; guarded by committing
 	unsure     bool       // a commit failed, and the disk may hold its manifest; guarded by committing
+	inForce    []byte     // the manifest; guarded by committing
 	scratch    sync.Pool
 
 	wake chan struct{} // 1: that there may be something to merge is said once
@@ -128,6 +130,9 @@ func (m *manifest) encode() ([]byte, error) {
 	return json.MarshalIndent(m, "", " ")
 }
 
+// errManifest is of a manifest that is there and is not what was written.
+var errManifest = errors.New("it is not what was written")
+
 func decodeManifest(b []byte) (*manifest, error) {
 	var m manifest
 	if err := json.Unmarshal(b, &m); err != nil {
@@ -136,12 +141,8 @@ func decodeManifest(b []byte) (*manifest, error) {
 	if m.Version != version {
 		return nil, fmt.Errorf("version %d: %w", m.Version, vedette.ErrConflict)
 	}
-	sum := m.Sum
-	if _, err := m.encode(); err != nil {
-		return nil, err
-	}
-	if m.Sum != sum {
-		return nil, errors.New("its checksum differs")
+	if same, err := m.encode(); err != nil || !bytes.Equal(same, b) { // the sum, and whatever does not change what is read
+		return nil, cmp.Or(err, errManifest)
 	}
 	return &m, nil
 }
@@ -259,10 +260,41 @@ func (h *History) load() error {
 			h.litter = append(h.litter, name)
 		}
 	}
-	h.sweep()
+	if m.Sum != "" { // before anything is removed that only one of the two names
+		if err := h.settleManifests(m); err != nil {
+			h.log.Warn("the history's manifest cannot be made anew before something is written", slog.Any("err", err))
+			h.unsure = true
+		}
+	}
+	if !h.unsure {
+		h.sweep()
+	}
 	h.next = m.Next
 	h.durable = journal.Position{Frame: m.Frame, Index: m.Entry}
 	h.taken = h.durable
+	return nil
+}
+
+// settleManifests makes the manifest and its copy say the same again, after a crash between the two, or damage.
+func (h *History) settleManifests(m *manifest) error {
+	b, err := m.encode()
+	if err != nil {
+		return err
+	}
+	h.inForce = b
+	for _, name := range []string{manifestName, manifestCopy} {
+		there, err := h.readManifest(name)
+		if err != nil && !slices.ContainsFunc(h.damaged, func(d hunt.Damage) bool { return d.File == manifestName }) && !errors.Is(err, fs.ErrNotExist) {
+			h.damaged = append(h.damaged, hunt.Damage{File: name, What: plain(err) + "; made anew"})
+			h.log.Warn("one of the history's two manifests is damaged; it is made anew", slog.String("file", name), slog.Any("err", err))
+		}
+		if err == nil && there.Sum == m.Sum {
+			continue
+		}
+		if err := h.replace(name, b); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -390,6 +422,7 @@ func (h *History) write(day int, next func() (*row, error)) (m made, err error) 
 	}
 	if err == nil {
 		l.Bytes, err = w.finish()
+		l.Sum = sumOf(w.sum)
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return made{}, err
@@ -489,7 +522,7 @@ func (h *History) commit(c change) (err error) {
 			return fmt.Errorf("history: commit: %w: %w", vedette.ErrUnavailable, err)
 		}
 	}
-	h.unsure = false
+	h.unsure, h.inForce = false, b
 	// From here on the change is in force, whatever happens. What a file is called is put right at the next opening at the latest.
 	for _, f := range c.out {
 		h.litter = append(h.litter, f.Name)
@@ -791,9 +824,42 @@ func (h *History) Verify(ctx context.Context) ([]hunt.Damage, error) {
 		}
 		h.hurt(f, wrong)
 	}
+	if err := h.verifyManifests(); err != nil {
+		return nil, err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.damaged), nil
+}
+
+// verifyManifests reads both, and makes anew what is not as it was written.
+func (h *History) verifyManifests() error {
+	h.committing.Lock()
+	defer h.committing.Unlock()
+	if h.unsure || h.inForce == nil {
+		return nil // the next change writes them
+	}
+	for _, name := range []string{manifestName, manifestCopy} {
+		m, err := h.readManifest(name)
+		if err == nil {
+			var b []byte
+			if b, err = m.encode(); err == nil && bytes.Equal(b, h.inForce) {
+				continue
+			}
+			err = cmp.Or(err, errManifest)
+		}
+		d := hunt.Damage{File: name, What: plain(err) + "; made anew"}
+		h.log.Warn("one of the history's two manifests is damaged; it is made anew", slog.String("file", name), slog.Any("err", err))
+		h.mu.Lock()
+		if !slices.Contains(h.damaged, d) {
+			h.damaged = append(h.damaged, d)
+		}
+		h.mu.Unlock()
+		if err := h.replace(name, h.inForce); err != nil {
+			return fmt.Errorf("history: %s: %w: %w", name, vedette.ErrUnavailable, err)
+		}
+	}
+	return nil
 }
 
 // hurt remembers what is wrong with a file that is still in force: it is not merged, and everybody who asks is told.

@@ -271,9 +271,10 @@ func (h *History) Erase(ctx context.Context, account vedette.AccountID, group ve
 	hidden := make([]int64, len(v.files))
 	failed := make([]error, len(v.files))
 	for _, d := range damaged {
-		if !slices.ContainsFunc(v.files, func(f *file) bool { return f.Name == d.File }) && d.File != manifestName {
-			err = errors.Join(err, fmt.Errorf("history: erase from %s: %s: %w", d.File, d.What, vedette.ErrUnavailable))
+		if d.File == manifestName || d.File == manifestCopy || slices.ContainsFunc(v.files, func(f *file) bool { return f.Name == d.File }) {
+			continue // the files are read below
 		}
+		err = errors.Join(err, fmt.Errorf("history: erase from %s: %s: %w", d.File, d.What, vedette.ErrUnavailable))
 	}
 	var g errgroup.Group
 	g.SetLimit(4)

@@ -156,7 +156,7 @@ func (k kept) damageTold(t *testing.T, what, file string) {
 // A byte is changed, one after the other over the whole of a file.
 func TestAnyByteThatIsNotWhatWasWrittenIsToldOf(t *testing.T) {
 	k := keep(t, 2, 300)
-	most := 400
+	most := 150
 	if testing.Short() {
 		most = 40
 	}

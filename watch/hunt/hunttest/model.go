@@ -258,8 +258,8 @@ func (m *model) cost(t *rapid.T) {
 			rows++
 		}
 	}
-	if err != nil || c.Days != len(days) || c.Rows != rows || c.Possible > c.Lookups || c.Possible < 0 {
-		t.Fatalf("Cost(%v, %v): %+v, %v; want %d days, %d rows", asked, w, c, err, len(days), rows)
+	if err != nil || c.Days < len(days) || c.Rows != rows || c.Possible > c.Lookups || c.Possible < 0 {
+		t.Fatalf("Cost(%v, %v): %+v, %v; want %d days at least, %d rows", asked, w, c, err, len(days), rows)
 	}
 }
 
@@ -327,8 +327,9 @@ func (m *model) check(t *rapid.T) {
 	}
 	if len(m.rows) > 0 {
 		rows := m.answer(func(*hunt.Sighting) bool { return true })
-		if oldest, newest := rows[0].At, rows[len(rows)-1].At; !st.Oldest.Equal(oldest) || !st.Newest.Equal(newest) {
-			t.Fatalf("Stats: %s to %s, want %s to %s", st.Oldest, st.Newest, oldest, newest)
+		// What went may still be counted in, but nothing that is there may stand outside.
+		if oldest, newest := rows[0].At, rows[len(rows)-1].At; st.Oldest.After(oldest) || st.Newest.Before(newest) {
+			t.Fatalf("Stats: %s to %s, and there is %s to %s", st.Oldest, st.Newest, oldest, newest)
 		}
 	}
 }
