@@ -233,10 +233,11 @@ func write(runs []*run, commit, command string, took time.Duration, first, seeds
 	p("|---|---|---|---|---|---|---|---|---|---|")
 	for _, k := range kinds {
 		s, n := total("whole", "", k), total("no facts", "", k)
-		p("| %d (%d with a reaction) | %s | %d | %s | %s | %s | %s | %d of %d | %s | %s |", s.Campaigns, s.Reported, k, s.Targets, share(s.ByHost, s.Targets), share(s.Found, s.Targets),
+		p("| %d (%d reported) | %s | %d | %s | %s | %s | %s | %d of %d | %s | %s |", s.Campaigns, s.Reported, k, s.Targets, share(s.ByHost, s.Targets), share(s.Found, s.Targets),
 			share(n.Found, n.Targets), share(s.Found, s.Found+s.Extra), s.Right, s.Derived, share(s.Stopped, s.Later), share(s.CaughtC, s.BackC))
 	}
-	p("\nOf the hosts derived most only score: they come out as leads and stop nothing. Those that were the operator's are what blocks; the others are listed below where they may be felt.\n")
+	p("\nA campaign that nobody reported, since too few people spoke in its time, has no reaction and is in no share but that of the return.")
+	p("Of the hosts derived most only score: they come out as leads and stop nothing. Those that were the operator's are what blocks; the others are listed below where they may be felt.\n")
 	p("## By conversation\n")
 	p("| conversation | variant | events | people reached | found | named rightly | return caught |\n|---|---|---|---|---|---|---|")
 	var names []string
