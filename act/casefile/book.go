@@ -416,7 +416,8 @@ func (b *Book) join(ctx context.Context, id ID, f *filed, again bool) (k Case, i
 	case err != nil:
 		return k, false, nil, v, fmt.Errorf("casefile: %w", err)
 	case k.Tenant != f.Tenant || k.About != n.unit:
-		return k, false, nil, v, fmt.Errorf("casefile: %s is about something else", id) // 64 bits of a digest: it cannot be
+		// 64 bits of a digest without a key: a client that chooses its tokens can have two meet. It is the report's own fault, and holds up no other.
+		return k, false, nil, v, fmt.Errorf("casefile: %s is about something else: %w", id, vedette.ErrInvalid)
 	}
 	if k.Display == "" {
 		k.Name, k.Display = n.name, n.display

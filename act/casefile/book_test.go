@@ -545,6 +545,70 @@ func TestAClaimThatNamesAMessageTakesItsLinks(t *testing.T) {
 	}
 }
 
+// TestWhoWasNotSentAMessageProvesNothingByNamingIt: an id is easily passed on, and who sent the message counts against oneself whomever the report names.
+func TestWhoWasNotSentAMessageProvesNothingByNamingIt(t *testing.T) {
+	h := open(t)
+	l := h.link(t, bad)
+	sender, reader := vedette.AccountID{9}, vedette.AccountID{100, 1}
+	h.journal[vedette.EventID{5}] = journal.Entry{Event: vedette.Event{Tenant: "chat", Actor: sender, Body: &vedette.LinkSent{
+		To: vedette.Recipient{Account: reader}, Links: []vedette.Link{l.Tokens},
+	}}}
+	var m vedette.Measures
+	m.Set(vedette.MeasureAccountAge, int64(40*24*3600))
+	id := casefile.About("chat", l.Tokens.Domain)
+	for n, tt := range []struct {
+		name string
+		by   vedette.AccountID
+		body vedette.UserReported
+		want casefile.Voices // of the case, with those before
+	}{
+		{"somebody else, who was told the id", vedette.AccountID{100, 2}, vedette.UserReported{}, 250},
+		{"the sender", sender, vedette.UserReported{}, 250},
+		{"the sender, who names somebody else", sender, vedette.UserReported{Subject: vedette.AccountID{8}}, 250},
+		{"who got it", reader, vedette.UserReported{}, 1000},
+	} {
+		body := tt.body
+		body.Message = vedette.EventID{5}
+		if err := h.Follower().Follow(t.Context(), []journal.Entry{{Measures: []vedette.Measures{m}, Event: vedette.Event{
+			Tenant: "chat", ID: vedette.EventID{20, byte(n)}, Bytes: vedette.Digest{byte(n)}, Actor: tt.by, At: start, Seen: start, Body: &body,
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		if w := h.get(t, id); w.Weight != tt.want {
+			t.Errorf("%s: the case weighs %d, want %d", tt.name, w.Weight, tt.want)
+		}
+	}
+}
+
+// TestTwoNamesThatMeetInOneCaseStopNobody: a client of tier 1 chooses its tokens, and a case is named by 64 bits of a digest without a key, so that two
+// tokens of one name are some hours' work. The second is refused as its own fault; the follower goes on.
+func TestTwoNamesThatMeetInOneCaseStopNobody(t *testing.T) {
+	h := open(t)
+	chosen := vedette.Token{Kind: vedette.TokenDomain, Bytes: [16]byte{1}}
+	id := casefile.About("chat", chosen)
+	if err := h.store.Keep(t.Context(), casefile.Change{Cases: []casefile.Case{
+		{ID: id, Tenant: "chat", About: vedette.Token{Kind: vedette.TokenDomain, Bytes: [16]byte{2}}, State: casefile.Signal, Version: 1},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(n byte, l vedette.Link) journal.Entry {
+		return journal.Entry{Event: vedette.Event{
+			Tenant: "chat", ID: vedette.EventID{n}, Bytes: vedette.Digest{n}, Actor: vedette.AccountID{100, n}, At: start, Seen: start,
+			Body: &vedette.UserReported{Subject: vedette.AccountID{9}, Links: []vedette.Link{l}},
+		}}
+	}
+	good := h.link(t, bad).Tokens
+	if err := h.Follower().Follow(t.Context(), []journal.Entry{claim(1, vedette.Link{Domain: chosen}), claim(2, good)}); err != nil {
+		t.Fatalf("the follower stops for ever: %v", err)
+	}
+	h.get(t, casefile.About("chat", good.Domain))
+	if _, err := h.Take(t.Context(), casefile.Incoming{Report: casefile.Report{
+		ID: vedette.EventID{3}, Tenant: "chat", Reporter: vedette.AccountID{7}, Grade: casefile.Claim, At: start, Taken: start,
+	}, Sent: []casefile.OpenLink{{Tokens: vedette.Link{Domain: chosen}}}}); !errors.Is(err, vedette.ErrInvalid) {
+		t.Errorf("Take: %v, want the caller's own fault", err)
+	}
+}
+
 func TestNothingIsKeptThatTheLogHasNot(t *testing.T) {
 	h := open(t)
 	in := h.report(t, 1, bad)

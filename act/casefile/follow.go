@@ -68,13 +68,17 @@ func (b *Book) Claimed(ctx context.Context, e *journal.Entry) (in Incoming, ok b
 			return in, false, fmt.Errorf("casefile: find a reported message: %w", err)
 		default:
 			sender, carried := Sent(&m.Event)
-			if in.Subject.IsZero() {
+			if in.Subject.IsZero() || sender == in.Reporter { // nobody counts against oneself, whomever they name
 				in.Subject = sender
 			}
 			if len(links) == 0 {
 				links = carried
 			}
-			if in.Recorded = !sender.IsZero() && sender == in.Subject && len(links) > 0 && Carried(links, carried); in.Recorded {
+			switch to := Receiver(&m.Event); {
+			case !to.Account.IsZero() && to.Account != in.Reporter: // an id is easily passed on
+				in.Why += "; the journal says that the message went to somebody else"
+			case !sender.IsZero() && sender == in.Subject && len(links) > 0 && Carried(links, carried):
+				in.Recorded = true
 				in.Why += ", and the journal has the message"
 			}
 		}
@@ -96,6 +100,27 @@ func Sent(e *vedette.Event) (vedette.AccountID, []vedette.Link) {
 		return m.From, m.Links
 	}
 	return vedette.AccountID{}, nil
+}
+
+// Receiver tells to whom a recorded message went, where the event says.
+func Receiver(e *vedette.Event) vedette.Recipient {
+	shown := func(g vedette.GroupID) vedette.Recipient {
+		if !g.IsZero() {
+			return vedette.Recipient{Group: g}
+		}
+		return vedette.Recipient{Account: e.Actor}
+	}
+	switch m := e.Body.(type) {
+	case *vedette.MessageSent:
+		return m.To
+	case *vedette.LinkSent:
+		return m.To
+	case *vedette.LinkPreviewed:
+		return shown(m.Group)
+	case *vedette.LinkOpened:
+		return shown(m.Group)
+	}
+	return vedette.Recipient{}
 }
 
 // Carried tells whether each reported link is among those that an event carried: by the URL's token where both have one, else by host, else by domain. Tokens

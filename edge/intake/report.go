@@ -331,7 +331,7 @@ func (g *grading) grade(in *casefile.Incoming) error {
 			reported, _, _ := g.r.seal(g.links, g.s, m.At) // tokens of the message's own epoch
 			in.Recorded = casefile.Carried(reported, carried)
 		}
-		switch to := receiver(&g.message.Event); {
+		switch to := casefile.Receiver(&g.message.Event); {
 		case !to.Account.IsZero() && to.Account != g.event.Actor:
 			in.Recorded = false
 			why = append(why, "the journal says that the message went to somebody else")
@@ -391,7 +391,7 @@ func (g *grading) mine() (bool, error) {
 	if g.message == nil {
 		return false, nil
 	}
-	group := receiver(&g.message.Event).Group
+	group := casefile.Receiver(&g.message.Event).Group
 	if group.IsZero() {
 		return false, nil
 	}
@@ -400,28 +400,6 @@ func (g *grading) mine() (bool, error) {
 		return false, sealFailed("franking.recipient", err)
 	}
 	return id == group, nil
-}
-
-// receiver tells to whom a recorded message went, where the event says.
-func receiver(e *vedette.Event) vedette.Recipient {
-	switch m := e.Body.(type) {
-	case *vedette.MessageSent:
-		return m.To
-	case *vedette.LinkSent:
-		return m.To
-	case *vedette.LinkPreviewed:
-		return shownTo(e.Actor, m.Group)
-	case *vedette.LinkOpened:
-		return shownTo(e.Actor, m.Group)
-	}
-	return vedette.Recipient{}
-}
-
-func shownTo(a vedette.AccountID, g vedette.GroupID) vedette.Recipient {
-	if !g.IsZero() {
-		return vedette.Recipient{Group: g}
-	}
-	return vedette.Recipient{Account: a}
 }
 
 // openedFormat is the form of what is sealed for a case (docs/formats/report.md). People stand in it under their surrogates, so that erasing
