@@ -42,10 +42,13 @@ type Wanted struct {
 	Name hunt.Key // URL, host, tenant or domain of a sighting; zero, or the unit again: whatever is of the unit
 }
 
-// Host is a name that the case has confirmed, or one that was derived from it.
+// Host is a name that the case has confirmed or that was reported in it, or one that was derived from it.
 type Host struct {
 	Name  string // canonical; it is shown defanged
 	Scope indicator.Scope
+	// Reported says that nobody has confirmed it: somebody reported it, and that is all. Anybody can report anything: it is drawn, and nothing is said to be
+	// blocked for it, nor for what was derived from it.
+	Reported bool
 	// Wanted is the name in every token epoch of the window and under every unit that it may be kept under, as narrow as the scope is.
 	Wanted     []Wanted
 	Indicators []Indicator

@@ -402,6 +402,69 @@ func TestAnOutlineShowsNobody(t *testing.T) {
 	}
 }
 
+// TestAnOutlineNeverAddsUpPeopleOfSeveralNames: whoever may choose a second name, of whose people the number is known, could otherwise tell how many the
+// first one has by where ten is crossed.
+func TestAnOutlineNeverAddsUpPeopleOfSeveralNames(t *testing.T) {
+	var before []byte
+	for n := 1; n <= 9; n++ {
+		p := newPlatform(t)
+		seed := p.send("op", "t1", "https://evil.example/a")
+		for i := 1; i < n; i++ {
+			p.send("op", fmt.Sprint("t", i+1), fmt.Sprintf("https://evil.example/%d", i))
+		}
+		for i := range 4 { // with these it would be ten from the second recipient on
+			p.send("mine", fmt.Sprint("mine", i), "https://padding.example/a")
+			p.send("mine", fmt.Sprint("more", i), "https://derived.example/a")
+		}
+		in := p.incident(seed)
+		in.At, in.Window = start.AddDate(0, 0, 5), hunt.Window{}
+		in.Hosts = []Host{confirmed(t, "evil.example"), confirmed(t, "padding.example")}
+		s := p.play()
+		s.Derived = []Derived{derivedFrom(t, "derived.example", "evil.example", vedette.Warn)}
+		o, err := Outline(t.Context(), in, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before != nil && !bytes.Equal(before, o.JSON()) {
+			t.Fatalf("the outline of %d recipients differs from that of %d: %s", n, n-1, firstDifference(before, o.JSON()))
+		}
+		before = o.JSON()
+	}
+}
+
+// TestWhatIsOnlyReportedIsNotSaidToBeConfirmed: an operator can report anybody's host.
+func TestWhatIsOnlyReportedIsNotSaidToBeConfirmed(t *testing.T) {
+	p := newPlatform(t)
+	seed := p.send("op", "op2", "https://small-gazette.example/a")
+	in := p.incident(seed)
+	in.Hosts = []Host{confirmed(t, "small-gazette.example")}
+	in.Hosts[0].Reported = true
+	s := p.play()
+	s.Derived = []Derived{derivedFrom(t, "small-gazette-shop.example", "small-gazette.example", vedette.Block)}
+	permit := permitFor(t, in)
+	drawn, err := Draw(t.Context(), permit, in, s, Budget{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outline, err := Outline(t.Context(), in, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range []*Graph{drawn, outline} {
+		if len(g.Block()) > 0 {
+			t.Errorf("to block now: %+v; nobody confirmed anything", g.Block())
+		}
+		for _, n := range g.Nodes {
+			if n.Role == RoleConfirmed || strings.Contains(n.Text, "Confirmed in the case") || strings.Contains(n.Text, "from what is confirmed") {
+				t.Errorf("%s: %s, %q; nobody confirmed it", n.Label, n.Role, n.Text)
+			}
+		}
+		if err := checkOutputs(g); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 	_, in, s := attack(t)
 	in.Positions = []journal.Position{{Frame: 5, Index: 90}, {Frame: 5, Index: 91}}

@@ -49,6 +49,7 @@ const (
 	RoleForwarder Role = "forwarding target"
 	RoleTarget    Role = "target"
 	RoleConfirmed Role = "confirmed"
+	RoleReported  Role = "reported" // and nobody has confirmed it
 	RoleDerived   Role = "derived"
 	RoleScores    Role = "derived, only scores"
 	RoleSame      Role = "same campaign" // reported, or sent by two senders, or beside such a link
@@ -351,16 +352,23 @@ func (d *draft) addNames() {
 		n := &d.f.names[i]
 		nd := d.node(place{name: i + 1}.key0(), KindHost)
 		nd.name, nd.sort = n.display, int64(i)
+		from := "confirmed"
+		if d.f.onlyReported() {
+			from = "only reported"
+		}
 		switch {
 		case n.confirmed:
 			nd.Role, nd.rank, nd.Text = RoleConfirmed, rankHost, "Confirmed in the case."
+			if n.Reported {
+				nd.Role, nd.Text = RoleReported, "Reported in the case; nobody has confirmed it."
+			}
 			drawn[n.display] = nd.key
 		default:
 			nd.Role, nd.rank, nd.Weight = RoleDerived, rankDerived, n.from.Weight
-			nd.Text = fmt.Sprintf("Derived from what is confirmed: %s.", n.from.Weight)
+			nd.Text = fmt.Sprintf("Derived from what is %s: %s.", from, n.from.Weight)
 			if n.allow {
 				nd.Role, nd.rank = RoleScores, rankScores
-				nd.Text = fmt.Sprintf("Derived from what is confirmed: %s. It only scores.", n.from.Weight)
+				nd.Text = fmt.Sprintf("Derived from what is %s: %s. It only scores.", from, n.from.Weight)
 			}
 			if n.from.Why != "" {
 				nd.Text += " " + sentence(n.from.Why)
@@ -598,8 +606,8 @@ func reach(r *row) int {
 func (d *draft) basis(r *row) (Role, int64) {
 	n := d.nodes[d.f.place(&r.Sighting).key0()]
 	switch n.Role {
-	case RoleConfirmed:
-		return RoleConfirmed, rankTarget
+	case RoleConfirmed, RoleReported:
+		return n.Role, rankTarget
 	case RoleSame, RolePopular:
 		return RoleSame, rankTarget - 5
 	case RoleDerived:
@@ -1083,8 +1091,8 @@ func (d *draft) tell(g *Graph, rows []*row) {
 		n := &f.names[i]
 		b := Block{Name: n.Name, Display: n.display, Scope: n.Scope, Confirmed: n.confirmed, Strongest: vedette.Block, Why: "confirmed in the case"}
 		switch {
-		case n.whole, n.allow:
-			continue
+		case n.whole, n.allow, n.Reported, f.onlyReported():
+			continue // anybody can report anything
 		case !n.confirmed:
 			b.Strongest, b.Until = n.from.Strength, utc(n.from.Until)
 			var kinds []string
@@ -1099,13 +1107,21 @@ func (d *draft) tell(g *Graph, rows []*row) {
 	}
 	slices.SortStableFunc(g.Blocks, func(a, b Block) int { return cmp.Compare(b.Strongest, a.Strongest) })
 	if f.outline {
-		people := map[vedette.AccountID]bool{}
+		// People of several names are never added up: whoever may choose a second name could count the first one's by where ten is crossed.
+		people := map[place]map[vedette.AccountID]bool{}
 		for _, r := range rows {
+			at := f.place(&r.Sighting)
+			if people[at] == nil {
+				people[at] = map[vedette.AccountID]bool{}
+			}
 			if !r.To.IsZero() && reach(r) != reachStop {
-				people[r.To] = true
+				people[at][r.To] = true
 			}
 		}
-		g.Reach.People = bucket(len(people), int64(len(rows)))
+		g.Reach.People = hunt.None
+		for _, of := range people {
+			g.Reach.People = max(g.Reach.People, bucket(len(of), 1))
+		}
 		return
 	}
 	d.tellPeople(g, rows)

@@ -35,7 +35,7 @@ func keyOf(s *hunt.Sighting) rowKey {
 	return rowKey{s.Position, s.Act, s.Domain, s.Host, s.Tenant, s.URL, s.From, s.To, s.Group}
 }
 
-// name is a confirmed or derived host.
+// name is a host of the case, or a derived one.
 type name struct {
 	Host
 	display   string
@@ -120,6 +120,11 @@ func newSearch(in Incident, s Sources, b Budget) *search {
 		}
 	}
 	return f
+}
+
+// onlyReported tells whether nobody has confirmed any name of the incident.
+func (f *search) onlyReported() bool {
+	return len(f.in.Hosts) > 0 && !slices.ContainsFunc(f.in.Hosts, func(h Host) bool { return !h.Reported })
 }
 
 func (f *search) leave(kind, why string, n int64) {
