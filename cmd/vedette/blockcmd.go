@@ -34,7 +34,7 @@ type deedShown struct {
 	Scope    string               `json:"scope,omitempty"`
 	Verdict  string               `json:"verdict,omitempty"`
 	People   []authority.PersonID `json:"people"`
-	Harmless int                  `json:"harmless"` // people of whom nothing speaks but that they met it; -1: not known
+	Harmless int                  `json:"harmless"` // at most so many people, in bands, of whom nothing speaks but that they met it; -1: not known
 	At       time.Time            `json:"at"`
 	Until    time.Time            `json:"until,omitzero"`
 	State    response.State       `json:"state"`
@@ -91,14 +91,21 @@ type ordering struct {
 
 // ordered is what became of an order.
 type ordered struct {
-	Act     []byte          `json:"act,omitempty"` // to be signed; nothing was done
-	Deed    deedShown       `json:"deed"`
-	Again   bool            `json:"again"` // it had been done before
-	Target  string          `json:"target,omitempty"`
-	Armed   string          `json:"armed,omitempty"` // how far the target may change answers
-	Swept   *response.Swept `json:"swept,omitempty"`
-	Stopped string          `json:"stopped,omitempty"` // why the platform was not told of all delivered messages
-	Found   int             `json:"found,omitempty"`   // messages that would change, where the breaker stopped it
+	Act     []byte    `json:"act,omitempty"` // to be signed; nothing was done
+	Deed    deedShown `json:"deed"`
+	Again   bool      `json:"again"` // it had been done before
+	Target  string    `json:"target,omitempty"`
+	Armed   string    `json:"armed,omitempty"` // how far the target may change answers
+	Swept   *sweptOut `json:"swept,omitempty"`
+	Stopped string    `json:"stopped,omitempty"` // why the platform was not told of all delivered messages
+	Found   int       `json:"found,omitempty"`   // messages that would change, where the breaker stopped it
+}
+
+// sweptOut is what a sweep did, as far as it is told: what the changes themselves show. How many messages were found besides would count, for one person's
+// word and a block that asks for nothing, whom a host reached.
+type sweptOut struct {
+	Changed int `json:"changed"` // messages about which the platform is told
+	Again   int `json:"again"`   // told before, by the same cause
 }
 
 func (h *house) ordered(d response.Done, err error) (ordered, error) {
@@ -168,7 +175,7 @@ var opRecall = operation[ordering, ordered]{"recall", func(ctx context.Context, 
 	if err != nil {
 		return ordered{}, err
 	}
-	if !slices.ContainsFunc(whole.Log, func(s casefile.Step) bool { return s.Value != "" }) {
+	if !confirmedIn(whole) {
 		return ordered{}, fmt.Errorf("nothing is confirmed in %s, so no message belongs to it for certain; first: vedette case confirm %s --host HOST: %w", in.Case, in.Case, vedette.ErrConflict)
 	}
 	o := response.RecallOrder{Case: string(in.Case), Tenant: h.cfg.Tenant, How: in.How, Until: in.Until}
@@ -298,7 +305,7 @@ func (h *house) sweepFor(ctx context.Context, deed *response.Deed, out ordered) 
 		return out, err
 	}
 	s, err := h.desk.Sweep(ctx, cause, h.sightings(ctx, names, cause.Kind == response.CauseRevoked))
-	out.Swept = &s
+	out.Swept = &sweptOut{s.Changed, s.Again}
 	if b, ok := errors.AsType[*response.Breaker](err); ok {
 		out.Stopped, out.Found = b.Error(), b.Found
 		return out, nil
@@ -765,12 +772,12 @@ func (o *ordered) print(w io.Writer, p paint) {
 		case d.Harmless < 0:
 			fmt.Fprintln(w, "How many people it touches cannot be told: more have met it than history keeps.")
 		default:
-			fmt.Fprintf(w, "It touches %s people who met it, its targets among them.\n", count(d.Harmless))
+			fmt.Fprintf(w, "It touches at most %s people who met it, its targets among them.\n", count(d.Harmless))
 		}
 	}
 	o.printArmed(w, p)
 	if s := o.Swept; s != nil {
-		fmt.Fprintf(w, "Swept: %s delivered messages found, the platform is told of %s (%s told before, %s with nothing to tell). See vedette changes\n", count(s.Seen), count(s.Changed), count(s.Again), count(s.Same))
+		fmt.Fprintf(w, "Swept: the platform is told of %s delivered messages (%s told before). See vedette changes\n", count(s.Changed), count(s.Again))
 	}
 	if o.Stopped != "" {
 		fmt.Fprintln(w, p.red("Not told: ")+o.Stopped)

@@ -134,6 +134,7 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 		if err != nil {
 			return s, err
 		}
+		host.Reported = !confirmedIn(whole)
 		s.incident.Hosts = append(s.incident.Hosts, host)
 		name, _, _ := strings.Cut(n.Value, "/")
 		if !slices.ContainsFunc(confirmed, func(c sibling.Host) bool { return c.Host == name }) {
@@ -188,6 +189,11 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 	}
 	s.sources.Recorder = h.proof.recorder(h.db.People())
 	return s, nil
+}
+
+// confirmedIn tells whether people have confirmed a name in a case.
+func confirmedIn(whole casefile.Whole) bool {
+	return slices.ContainsFunc(whole.Log, func(s casefile.Step) bool { return s.Value != "" })
 }
 
 // caseNames are what people confirmed in a case, or, as long as nobody did, the hosts that were reported.

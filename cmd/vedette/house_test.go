@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,6 +71,24 @@ func TestWhatIsArmedForAWhileEndsAlsoWhenARuleFileIsBroken(t *testing.T) {
 	}
 	if err := h.refresh(t.Context()); err != nil {
 		t.Errorf("indicators beside a broken rule file: %v", err)
+	}
+}
+
+// TestWhoWaitsForAFollowerThatStandsStillIsTold asks a serving house whose followers fail for ever.
+func TestWhoWaitsForAFollowerThatStandsStillIsTold(t *testing.T) {
+	h, _ := testHouse(t)
+	at := time.Now()
+	if err := h.seq.Tick(t.Context(), at.UTC().Truncate(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	h.now = func() time.Time { at = at.Add(time.Second); return at }
+	h.following.Store(true)
+	if err := h.settle(t.Context()); !errors.Is(err, vedette.ErrUnavailable) {
+		t.Errorf("settle: %v, want that it is not available", err)
+	}
+	h.following.Store(false)
+	if err := h.settle(t.Context()); err != nil {
+		t.Errorf("settle of a house that follows by itself: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vedette"
+	"vedette/act/casefile"
 	"vedette/link"
 	"vedette/record/authority"
 	"vedette/record/indicator"
@@ -163,6 +165,9 @@ func (h *house) backed(ctx context.Context, q hunt.Question) hunt.Question {
 }
 
 func (h *house) reveal(ctx context.Context, in hunting) (hunted, error) {
+	if _, err := h.aCase(ctx, casefile.ID(in.Ask.Case)); err != nil { // what two people sign is for a case that others can look at
+		return hunted{}, err
+	}
 	canonical, err := in.Question.Canonical()
 	if err != nil {
 		return hunted{}, err
@@ -325,6 +330,9 @@ func (g *global) runHunt(cmd *cobra.Command, o *huntOptions) error {
 		}
 		q, err := in.Question.Canonical()
 		if err != nil {
+			return err
+		}
+		if _, err := opCase.do(ctx, g, casefile.ID(o.matter)); err != nil { // before anybody signs for nothing
 			return err
 		}
 		in.Ask = &authority.Ask{Purpose: purpose, Tenant: cfg.Tenant, Case: o.matter, Until: end, About: q.Digest()}
@@ -559,11 +567,23 @@ type huntLog struct {
 }
 
 var opHuntLog = operation[int, huntLog]{"hunt.log", func(ctx context.Context, h *house, limit int) (huntLog, error) {
-	list, err := h.db.Hunts().Entries(ctx, h.cfg.Tenant, time.Time{}, limit)
-	if list == nil {
-		list = []hunt.Entry{}
+	// The ledger gives the earliest first; the latest are what somebody would hide behind many others.
+	var list []hunt.Entry
+	now := h.now()
+	for span := 24 * time.Hour; ; span *= 4 {
+		all := span > 36_500*24*time.Hour
+		since := now.Add(-span)
+		if all {
+			since = time.Time{}
+		}
+		var err error
+		if list, err = h.db.Hunts().Entries(ctx, h.cfg.Tenant, since, math.MaxInt32); err != nil {
+			return huntLog{}, err
+		}
+		if len(list) >= limit || all {
+			return huntLog{append([]hunt.Entry{}, list[max(0, len(list)-limit):]...)}, nil
+		}
 	}
-	return huntLog{list}, err
 }}
 
 func (g *global) huntStanding() *cobra.Command {
@@ -615,6 +635,9 @@ func (g *global) huntLog() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log", Short: "List what was asked of the past, and what was refused", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usage(cmd, "--limit %d: at least 1", limit)
+			}
 			out, err := opHuntLog.do(cmd.Context(), g, limit)
 			if err != nil {
 				return err

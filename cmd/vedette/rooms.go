@@ -280,8 +280,21 @@ func (f force) Revoke(ctx context.Context, key indicator.Key, why string, at tim
 type harm struct{ h *house }
 
 func (x harm) Harmless(ctx context.Context, in *indicator.Indicator) (int, bool, error) {
-	n, known, err := x.h.met(ctx, in.Value, in.Scope)
-	return n, known, err
+	return x.h.met(ctx, in.Value, in.Scope)
+}
+
+// bands are the numbers of people that are told: it is at most so many. Who may name a host in a case, and a host in a table of facts, could otherwise count
+// whom it reached with one person's word, and below ten. They end where more than one person is asked.
+var bands = [...]int{0, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000}
+
+// band gives the least of them that is not below n; above the last one every number is itself.
+func band(n int) int {
+	for _, b := range bands {
+		if n <= b {
+			return b
+		}
+	}
+	return n
 }
 
 // pastSpan is how far history reaches: token epochs are those of that span, and of today.
@@ -297,7 +310,7 @@ func (h *house) pastSpan(ctx context.Context) (hunt.Window, error) {
 	return w, nil
 }
 
-// met tells how many people have met a name, and whether that is known.
+// met tells how many people have met a name at most, in bands, and whether that is known.
 func (h *house) met(ctx context.Context, value string, scope indicator.Scope) (int, bool, error) {
 	name, err := hunt.NameOf(value, scope)
 	if err != nil {
@@ -324,7 +337,7 @@ func (h *house) met(ctx context.Context, value string, scope indicator.Scope) (i
 		}
 		return true
 	})
-	return len(people), err == nil, err
+	return band(len(people)), err == nil, err
 }
 
 // catchUp brings history and the book of cases to the end of the journal, for a command that asks a folder that nobody serves.
@@ -335,6 +348,9 @@ func (h *house) catchUp(ctx context.Context) error {
 	return journal.CatchUp(ctx, h.journal, h.cases.Follower(), 4096)
 }
 
+// stuck is how long a follower may stand still before whoever waits for it is told so.
+const stuck = 20 * time.Second
+
 // settle waits until history and the book of cases have all that the journal has now: by themselves where a server runs, else by catching up.
 func (h *house) settle(ctx context.Context) error {
 	if !h.following.Load() {
@@ -343,6 +359,8 @@ func (h *house) settle(ctx context.Context) error {
 	last := h.journal.Last()
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
+	var before [2]journal.Position
+	moved := h.now()
 	for {
 		taken, _ := h.recording.Position()
 		place, err := journal.Place(ctx, h.journal, h.cases.Follower().Name())
@@ -351,6 +369,12 @@ func (h *house) settle(ctx context.Context) error {
 		}
 		if !taken.Less(last) && !place.Less(last) {
 			return nil
+		}
+		// One that fails is tried again for ever, beside a gate that goes on: who asks is told, and does not wait for ever.
+		if at := [...]journal.Position{taken, place}; at != before {
+			before, moved = at, h.now()
+		} else if h.now().Sub(moved) >= stuck {
+			return fmt.Errorf("history or the book of cases stands still before %s, so the answer would be of the past; the server's log says why: %w", last, vedette.ErrUnavailable)
 		}
 		select {
 		case <-ctx.Done():
