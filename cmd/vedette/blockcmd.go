@@ -511,6 +511,9 @@ Write the act with --propose, sign it with "vedette approve", and block with the
 			if in.Scope, err = indicator.ParseScope(scope); err != nil {
 				return usage(cmd, "--scope: %s", err)
 			}
+			if err := scopeFits(cmd, in.Value, in.Scope); err != nil {
+				return err
+			}
 			if in.Verdict, err = vedette.ParseVerdict(verdict); err != nil {
 				return usage(cmd, "--verdict: %s", err)
 			}
@@ -565,10 +568,21 @@ func orderFor(cmd *cobra.Command, matter, until string) (in ordering, err error)
 	if in.Until, err = parseDay(until); err != nil {
 		return in, usage(cmd, "--until: %s", err)
 	}
-	if !in.Until.After(time.Now()) { // before anybody signs it for nothing
+	// Before anybody signs it for nothing.
+	if now := time.Now(); !in.Until.After(now) {
 		return in, usage(cmd, "--until %s: it is past; a day in the future, at most 90 days away", until)
+	} else if in.Until.After(now.Add(90 * 24 * time.Hour)) {
+		return in, usage(cmd, "--until %s: too far away; at most 90 days", until)
 	}
 	return in, nil
+}
+
+// scopeFits says that a link needs the scope of one, where only a name may stand.
+func scopeFits(cmd *cobra.Command, value string, scope indicator.Scope) error {
+	if strings.Contains(value, "/") && (scope == indicator.ScopeHost || scope == indicator.ScopeDomain) {
+		return usage(cmd, "%s is a link: give --scope url or --scope path, or the host alone", link.Defang(value))
+	}
+	return nil
 }
 
 func digestArg(cmd *cobra.Command, s string) (d vedette.Digest, err error) {
@@ -744,7 +758,7 @@ people can let it go on, up to a number.`,
 	}
 	release.Flags().IntVar(&upto, "upto", 0, "how many messages it may change (needed)")
 	s.flags(release, "two people")
-	cmd.AddCommand(release)
+	cmd.AddCommand(release, g.delivery())
 	return cmd
 }
 

@@ -411,15 +411,16 @@ func printCampaign(w io.Writer, id casefile.ID, out *drawn, people bool, p paint
 	}
 	if len(out.Derived) > 0 {
 		fmt.Fprintln(w, "\nDerived:")
-		t := newTable(w, "host", "weight", "strongest", "ties")
 		for _, d := range out.Derived {
-			var ties []string
-			for _, tie := range d.Ties {
-				ties = append(ties, tie.Text)
+			may := "may " + d.Strength.String()
+			if d.Strength == vedette.Allow {
+				may = "only scores"
 			}
-			t.row(d.Display, d.Weight.String(), d.Strength.String(), strings.Join(ties, "; "))
+			fmt.Fprintf(w, "%s  %s, %s\n", d.Display, d.Weight, may)
+			for _, tie := range d.Ties {
+				fmt.Fprintf(w, "  - %s\n", tie.Text)
+			}
 		}
-		t.flush()
 	}
 	for _, l := range out.Notes.Lacked {
 		fmt.Fprintln(w, p.dim("without: "+l))

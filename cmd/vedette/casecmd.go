@@ -244,6 +244,9 @@ in your words, so that a stranger understands. It stops nothing yet: see "vedett
 			if in.What.Scope, err = indicator.ParseScope(scope); err != nil {
 				return usage(cmd, "--scope: %s", err)
 			}
+			if err := scopeFits(cmd, in.What.Value, in.What.Scope); err != nil {
+				return err
+			}
 			if in.Approvals, err = readApprovals(approvals); err != nil {
 				return err
 			}
@@ -306,12 +309,12 @@ func (g *global) caseMove(verb string, to casefile.State, short, note string) *c
 
 func (c *caseShown) print(w io.Writer, p paint) {
 	fmt.Fprintf(w, "%s  %s\n", p.bold(string(c.ID)), about(&c.Case))
-	fmt.Fprintf(w, "%s since %s; weight %s by %s reporters who count apart, of %s reports", stateWord(c.State), moment(c.Changed), weight(c.Weight), count(c.Voices), count(c.Reports))
+	fmt.Fprintf(w, "%s since %s; weight %s by %s apart, of %s", stateWord(c.State), moment(c.Changed), weight(c.Weight), counted(c.Voices, "reporter who counts", "reporters who count"), counted(c.Reports, "report", "reports"))
 	if c.Best > 0 {
 		fmt.Fprintf(w, ", the best %s", c.Best)
 	}
 	if c.Findings > 0 {
-		fmt.Fprintf(w, "; %s findings of detectors", count(c.Findings))
+		fmt.Fprintf(w, "; %s of detectors", counted(c.Findings, "finding", "findings"))
 	}
 	fmt.Fprintln(w)
 	if c.Shared > 0 {
@@ -323,7 +326,7 @@ func (c *caseShown) print(w io.Writer, p paint) {
 	}
 	t := newTable(w)
 	for _, x := range c.Hosts {
-		t.row("  "+x.Display, count(x.Reports)+" reports")
+		t.row("  "+x.Display, counted(x.Reports, "report", "reports"))
 	}
 	t.flush()
 	fmt.Fprintln(w, "\nLog")
@@ -355,7 +358,7 @@ func (c *caseShown) print(w io.Writer, p paint) {
 		if !x.at.IsZero() {
 			after := ""
 			if d := x.at.Sub(c.Times.Reported); !c.Times.Reported.IsZero() && d > 0 {
-				after = d.Round(time.Second).String() + " after the first report"
+				after = roughly(d) + " after the first report"
 			}
 			t.row("  "+x.name, moment(x.at), after)
 		}
@@ -409,6 +412,15 @@ func moment(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// roughly writes how long something took: to the second below a day, else in days and hours.
+func roughly(d time.Duration) string {
+	if d < 24*time.Hour {
+		return d.Round(time.Second).String()
+	}
+	h := int(d.Round(time.Hour) / time.Hour)
+	return fmt.Sprintf("%s, %d h", counted(h/24, "day", "days"), h%24)
 }
 
 func peopleWords(ids []authority.PersonID) string {

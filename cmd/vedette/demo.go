@@ -168,7 +168,7 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 		say("")
 		if sum.Report != nil {
 			say("")
-			say("  vedette hunt --indicator %s --data %s", sum.Report.About, g.data)
+			say("  vedette hunt --indicator '%s' --data %s", sum.Report.About, g.data)
 			say("  vedette campaign show %s --data %s", sum.Report.Case, g.data)
 		}
 		say("")

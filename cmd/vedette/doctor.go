@@ -84,11 +84,15 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 	if err != nil {
 		return d, err
 	}
+	trails := h.trails(ctx, find)
 	withLinks := 0
 	for e, err := range h.journal.Read(ctx, h.journal.First()) {
 		if err != nil {
 			find("wrong", "restore the folder from a backup, or purge what is damaged; everything after it is not read", "the journal is damaged: %v", err)
 			break
+		}
+		for i := range trails {
+			trails[i].add(&e)
 		}
 		if e.Event.Seen.Before(from) || e.Event.Source == vedette.SourceJournal {
 			continue
@@ -109,6 +113,9 @@ func diagnose(ctx context.Context, h *house, _ struct{}) (diagnosis, error) {
 			d.Degraded[part]++
 		}
 		fresh.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: missing(&e.Decision), Hindsight: true})
+	}
+	if err := h.diagnoseBeside(ctx, find, trails, h.now()); err != nil {
+		return d, err
 	}
 	counts := fresh.Counts()
 	armedSomething := gen.Armed().Ceiling > vedette.Allow
@@ -234,8 +241,8 @@ func (g *global) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is wrong with the configuration, and how much of the platform vedette can see",
-		Long: `Looks at keys, rights, rules, indicators and the last 7 days of events: coverage by kind, tier and rule. Silence never reads as
-safety: what a rule could not judge is counted. Exits with 3 when something is wrong.`,
+		Long: `Looks at keys, rights, rules and indicators, at what runs beside the gate (history, the evidence log, cases, blocks, what is told to the platform), and at
+the last 7 days of events: coverage by kind, tier and rule. Silence never reads as safety: what a rule could not judge is counted. Exits with 3 when something is wrong.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := opDoctor.do(cmd.Context(), g, struct{}{})

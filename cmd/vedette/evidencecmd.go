@@ -436,7 +436,7 @@ func tame(name, s string) string {
 
 func printEvidenceReport(w io.Writer, p paint, r *evidence.Report) {
 	if r.Good() {
-		fmt.Fprintf(w, "%s: %s records fit their leaves and the signed root\n", p.green("Good"), count(int(r.Records)))
+		fmt.Fprintf(w, "%s: %s their leaves and the signed root\n", p.green("Good"), counted(int(r.Records), "record fits", "records fit"))
 	} else {
 		fmt.Fprintf(w, "%s: %s records fit\n", p.red("Something does not fit"), count(int(r.Records)))
 	}

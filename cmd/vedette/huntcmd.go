@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -143,7 +144,7 @@ func explainRefused(refused []hunt.Refused, err error) error {
 		if i == 10 {
 			return fmt.Errorf("%w\n  … and %d more", err, len(refused)-10)
 		}
-		err = fmt.Errorf("%w\n  %s (%s): %s", err, r.Display, r.Scope, r.Why)
+		err = fmt.Errorf("%w\n  %s (%s): %s", err, r.Display, r.Scope, defanged(r.Why, r.Display))
 	}
 	return err
 }
@@ -222,11 +223,11 @@ func labels(f *hunt.Found) *revealed {
 	}
 	for i, s := range f.Senders {
 		sender[s.Account] = fmt.Sprintf("Sender %d", i+1)
-		r.Senders = append(r.Senders, labelled{sender[s.Account], s.First, s.Last, fmt.Sprintf("%d links", s.Sightings)})
+		r.Senders = append(r.Senders, labelled{sender[s.Account], s.First, s.Last, counted(s.Sightings, "link", "links")})
 	}
 	for i, s := range f.Groups {
 		group[s.Group] = fmt.Sprintf("Group %d", i+1)
-		r.Groups = append(r.Groups, labelled{group[s.Group], s.First, s.Last, fmt.Sprintf("%d links", s.Sightings)})
+		r.Groups = append(r.Groups, labelled{group[s.Group], s.First, s.Last, counted(s.Sightings, "link", "links")})
 	}
 	for _, n := range f.Names {
 		r.Names = append(r.Names, foundName{n.Name.Display(), n.Name.Scope.String(), n.Note, n.Sightings, n.People, n.Senders, n.First, n.Last})
@@ -394,9 +395,10 @@ func (g *global) runHunt(cmd *cobra.Command, o *huntOptions) error {
 }
 
 func costText(c *costing, names int) string {
-	s := fmt.Sprintf("%s names, %d days, about %s sightings; at most %s look-ups", count(names), c.Cost.Days, count(int(c.Cost.Rows)), count(int(c.Cost.Lookups)))
-	if len(c.Refused) > 0 {
-		s += fmt.Sprintf("; %s names are refused", count(len(c.Refused)))
+	s := fmt.Sprintf("%s, %s, about %s; at most %s", counted(names, "name", "names"), counted(c.Cost.Days, "day", "days"), counted(int(c.Cost.Rows), "sighting", "sightings"),
+		counted(int(c.Cost.Lookups), "look-up", "look-ups"))
+	if n := len(c.Refused); n > 0 {
+		s += "; " + counted(n, "name is", "names are") + " refused"
 	}
 	return s
 }
@@ -447,7 +449,7 @@ func (g *global) question(cmd *cobra.Command, o *huntOptions, tenant vedette.Ten
 	for _, text := range o.names {
 		n, err := hunt.NameOf(link.Refang(text), scope)
 		if err != nil {
-			return q, nil, fmt.Errorf("--indicator %q: %w", link.Defang(text), err)
+			return q, nil, fmt.Errorf("--indicator %q: want a host, a domain, an address or a URL; accounts and numbers cannot be asked for: %w", link.Defang(text), vedette.ErrInvalid)
 		}
 		q.Names = append(q.Names, n)
 	}
@@ -458,6 +460,14 @@ func (g *global) question(cmd *cobra.Command, o *huntOptions, tenant vedette.Ten
 		return q, nil, usage(cmd, "what to hunt for: --indicator HOST or --file FILE")
 	}
 	return q, unread, nil
+}
+
+// defanged writes a text with the name that it is about as people are shown names.
+func defanged(text, display string) string {
+	if display == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, link.Refang(display), display)
 }
 
 func printHunt(w io.Writer, out *hunted, unread []indicator.Refusal, p paint) {
@@ -483,7 +493,7 @@ func printHunt(w io.Writer, out *hunted, unread []indicator.Refusal, p paint) {
 			}
 		}
 		if len(out.Leads) > 0 {
-			fmt.Fprintf(w, "%d leads were opened: vedette case list\n", len(out.Leads))
+			fmt.Fprintf(w, "%s opened or joined: vedette case list\n", counted(len(out.Leads), "lead was", "leads were"))
 		}
 		if out.Before > 0 {
 			fmt.Fprintf(w, "asked before, it was: %s\n", out.Before)
@@ -497,7 +507,7 @@ func printHunt(w io.Writer, out *hunted, unread []indicator.Refusal, p paint) {
 		fmt.Fprintln(w, p.dim("hunt "+out.ID+"; repeat it with: vedette hunt --again "+out.ID))
 	}
 	if out.Kept > 0 {
-		fmt.Fprintf(w, "%s sightings are sealed for the case\n", count(out.Kept))
+		fmt.Fprintf(w, "%s sealed for the case\n", counted(out.Kept, "sighting is", "sightings are"))
 	}
 	for i, r := range out.Refused {
 		if i == 0 {
@@ -507,7 +517,7 @@ func printHunt(w io.Writer, out *hunted, unread []indicator.Refusal, p paint) {
 			fmt.Fprintf(w, "  … and %s more; --json lists them\n", count(len(out.Refused)-20))
 			break
 		}
-		fmt.Fprintf(w, "  %s (%s): %s\n", r.Display, r.Scope, r.Why)
+		fmt.Fprintf(w, "  %s (%s): %s\n", r.Display, r.Scope, defanged(r.Why, r.Display))
 	}
 	for i, r := range unread {
 		if i == 0 {
@@ -517,7 +527,7 @@ func printHunt(w io.Writer, out *hunted, unread []indicator.Refusal, p paint) {
 			fmt.Fprintf(w, "  … and %s more\n", count(len(unread)-20))
 			break
 		}
-		fmt.Fprintf(w, "  %s, %s: %s\n", r.Where, r.Value, r.Reason)
+		fmt.Fprintf(w, "  %s, %s: %s\n", r.Where, r.Value, defanged(r.Reason, r.Value))
 	}
 	for _, d := range out.Damage {
 		fmt.Fprintf(w, "%s %s: %s; what it held is missing from this answer\n", p.red("damaged:"), d.File, d.What)
@@ -648,8 +658,11 @@ func (g *global) huntLog() *cobra.Command {
 			t := newTable(cmd.OutOrStdout(), "when", "id", "what", "by", "names", "refused", "case", "answer")
 			for _, e := range out.Hunts {
 				answer := e.Found.String()
-				if !e.Given {
+				switch {
+				case !e.Given:
 					answer = "refused: " + e.Why
+				case e.What == hunt.WhatHit:
+					answer = "an event met " + e.Of
 				}
 				t.row(e.At.Format(time.RFC3339), e.ID, string(e.What), e.By, count(e.Names), count(e.Refused), e.Case, answer)
 			}

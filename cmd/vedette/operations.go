@@ -15,7 +15,7 @@ var onGate = map[string]bool{"report.submit": true}
 func operations() []served {
 	return []served{
 		opReport, opCases, opCase, opConfirm, opMove,
-		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges,
+		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
 		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,

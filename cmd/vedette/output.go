@@ -78,5 +78,13 @@ func newTable(w io.Writer, head ...string) table {
 func (t table) row(cells ...string) { _, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t")) }
 func (t table) flush()              { _ = t.w.Flush() }
 
+// counted writes how many of what there are: "1 name", "2,000 names".
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
 // bits writes evidence as people read it.
 func bits(m vedette.MilliBits) float64 { return float64(m) / 1000 }

@@ -127,7 +127,7 @@ What is printed is for you. The reporter, who may be the operator, is told that 
 			if g.json {
 				return printJSON(cmd.OutOrStdout(), map[string]any{"tenant": cfg.Tenant, "keys": ids, "in_use": cfg.Franking == args[0]})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s keys of tenant %s: %s\n", count(len(ids)), cfg.Tenant, strings.Join(ids, ", "))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s of tenant %s: %s\n", counted(len(ids), "key", "keys"), cfg.Tenant, strings.Join(ids, ", "))
 			if cfg.Franking == "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "Not in use yet. Put into the configuration: franking: %s\n", args[0])
 			}

@@ -213,21 +213,30 @@ func (h *house) webhook() (*webhook.Sender, error) {
 	if h.cfg.Webhook.URL == "" {
 		return nil, nil
 	}
+	cfg, err := h.webhookConfig()
+	if err != nil {
+		return nil, err
+	}
+	return webhook.New(cfg, webhook.Deps{Outbox: h.outbox, Jitter: rand.Reader, Log: h.log, Registerer: h.metrics})
+}
+
+// webhookConfig reads the file of secrets, and says what is wrong with it or with the address.
+func (h *house) webhookConfig() (webhook.Config, error) {
+	cfg := webhook.Config{Tenant: h.cfg.Tenant, Address: h.cfg.Webhook.URL}
 	b, err := secretFile(h.cfg.Webhook.Secret)
 	if err != nil {
-		return nil, fmt.Errorf("webhook: %w", err)
+		return cfg, fmt.Errorf("webhook: %w", err)
 	}
-	cfg := webhook.Config{Tenant: h.cfg.Tenant, Address: h.cfg.Webhook.URL}
 	for line := range strings.Lines(string(b)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			s, err := webhook.ParseSecret(line)
 			if err != nil {
-				return nil, err
+				return cfg, err
 			}
 			cfg.Secrets = append(cfg.Secrets, s)
 		}
 	}
-	return webhook.New(cfg, webhook.Deps{Outbox: h.outbox, Jitter: rand.Reader, Log: h.log, Registerer: h.metrics})
+	return cfg, cfg.Validate()
 }
 
 // secretFile reads a file that nobody else may read.
