@@ -178,7 +178,7 @@ func TestTheOperationsAreTheseAlone(t *testing.T) {
 		"indicator.list", "indicator.lookup", "indicator.revoke", "inventory", "key.create", "key.list", "key.revoke", "person.enrol",
 		"person.list", "person.revoke", "risk.enrol", "risk.withdraw", "rules.reload", "vault.erase",
 		"report.submit", "case.list", "case.show", "case.confirm", "case.move",
-		"block", "block.list", "block.undo", "recall", "recall.lift", "changes.halt", "changes.read", "changes.release", "changes.resume",
+		"block", "block.list", "block.undo", "recall", "recall.lift", "changes.delivery", "changes.halt", "changes.read", "changes.release", "changes.resume",
 		"evidence.check", "evidence.checkpoint", "evidence.key", "evidence.prove", "evidence.show", "facts.count", "facts.import", "facts.show",
 		"attribute", "campaign.show", "history", "hunt.ask", "hunt.cost", "hunt.end", "hunt.log", "hunt.standing",
 	}
