@@ -30,6 +30,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
 
 	"vedette/internal/corpus"
 	"vedette/record/journal"
@@ -224,8 +225,9 @@ func TestALinkIsNeverOpened(t *testing.T) {
 	_ = l.Close()
 }
 
-// TestNoRawIDReachesTheDisk writes known names through every door, then looks for them in every file of the folder, as they are, in the
-// usual encodings, as unkeyed digests, and in the decoded journal.
+// TestNoRawIDReachesTheDisk writes known names, links and opened messages through every door, has people act on what was reported, then looks for them in
+// every file of the folder and in all that was printed, as they are, in the usual encodings, as unkeyed digests, and in the decoded journal, history
+// and evidence. Two hosts stand in the database of records alone: one on a list, one that a case is about.
 func TestNoRawIDReachesTheDisk(t *testing.T) {
 	m := newMachine(t)
 	now := time.Now().UTC()
@@ -235,7 +237,8 @@ func TestNoRawIDReachesTheDisk(t *testing.T) {
 	}
 	people := append([]string{}, secrets...)
 	secrets = append(secrets, "DEVICEKNOWN7", "198.51.100.23", "!sourcegroup:chat.example", "2001:db8:5::17", "one-time-k3xQ9wLm", "quay-gazette.example/one",
-		"unknown-field-value", "Pixel 9 build 77", "$platform-event-id", "meet me at the harbour")
+		"unknown-field-value", "Pixel 9 build 77", "$platform-event-id", "meet me at the harbour", "harbour-report.example", "r3p0rted-k9VbT2xQ",
+		"the reported words stay sealed", "words of the day before", "words on a screen")
 	ev := func(i int, kind, rest string) string {
 		return fmt.Sprintf(`{"id":"$platform-event-id-%s-%d","kind":%q,"at":%q,"actor":%q,"device":"DEVICEKNOWN7","network":{"address":"198.51.100.23","country":"JO","class":"mobile"},"note":"unknown-field-value"%s}`,
 			kind, i, kind, now.Add(time.Duration(i)*time.Millisecond-time.Minute).Format(time.RFC3339Nano), people[i%len(people)], rest)
@@ -274,8 +277,100 @@ func TestNoRawIDReachesTheDisk(t *testing.T) {
 		g.post("/integrations/synapse/main/check_event_for_spam", key, "application/json", []byte(fmt.Sprintf(cb, now.UnixMilli())))
 	}
 	g.post("/integrations/synapse/main/user_may_invite", key, "application/json", []byte(`{"inviter":"@witness03:chat.example","invitee":"@witness04:chat.example","room_id":"!sourcegroup:chat.example"}`))
-	m.run([]int{exitFinding}, "doctor")
-	m.run(nil, "inventory")
+	// A host that a few got, and one of them reports with all that a report can bring.
+	for i := range 12 {
+		g.post("/v1/decide", key, "application/json", []byte(fmt.Sprintf(`{"id":"$platform-event-id-rep%d","kind":"link.sent","at":%q,"actor":"@witness39:chat.example","first_contact":true,"to":{"account":%q},"links":[{"url":"https://www.harbour-report.example/r3p0rted-k9VbT2xQ?n=%d"}]}`,
+			i, now.Format(time.RFC3339Nano), people[i], i)))
+	}
+	for i := range 3 {
+		body := fmt.Sprintf(`{"id":"$platform-event-id-report%d","at":%q,"reporter":%q,"message":"$platform-event-id-rep%d","category":"suspicious-link","share":true,"opened":{`+
+			`"text":"the reported words stay sealed https://www.harbour-report.example/r3p0rted-k9VbT2xQ?n=%d","links":[{"url":"https://www.harbour-report.example/r3p0rted-k9VbT2xQ?n=%d"}],`+
+			`"transcript":[{"sender":"@witness39:chat.example","at":%q,"text":"words of the day before","links":[{"url":"https://www.harbour-report.example/r3p0rted-k9VbT2xQ/before"}]}],"screenshot_text":"words on a screen"}}`,
+			i, now.Format(time.RFC3339Nano), people[i], i, i, i, now.Add(-time.Hour).Format(time.RFC3339Nano))
+		if status, answer := g.post("/v1/reports", key, "application/json", []byte(body)); status != http.StatusOK {
+			t.Fatalf("report: %d %s", status, answer)
+		}
+	}
+	g.post("/v1/reports", key, "application/json", []byte(`{"id":"$platform-event-id","at":"never","reporter":"@witness00:chat.example","opened":{"text":"the reported words stay sealed"}}`))
+	var printed bytes.Buffer
+	run := func(args ...string) []byte {
+		out := m.run([]int{exitFinding, exitPartial}, args...)
+		printed.Write(out)
+		return out
+	}
+	for _, name := range []string{"ana", "omar"} {
+		run("person", "enrol", name, "--name", strings.ToUpper(name)+" Example", "--role", "analyst", "--new-key", filepath.Join(m.dir, name+".key"))
+	}
+	signed := func(by []string, args ...string) {
+		act := filepath.Join(m.dir, "act.json")
+		run(append(args, "--propose", act)...)
+		for _, name := range by {
+			// What is signed is printed byte by byte for who signs it.
+			m.run(nil, "approve", act, "--person", name, "--person-key", filepath.Join(m.dir, name+".key"), "--out", filepath.Join(m.dir, name+".approval"))
+			args = append(args, "--approval", filepath.Join(m.dir, name+".approval"))
+		}
+		run(args...)
+		run(append(args, "--json")...)
+	}
+	var cases []struct{ ID, Display string }
+	if err := json.Unmarshal(run("case", "list", "--json"), &cases); err != nil {
+		t.Fatal(err)
+	}
+	matter, week, one := "", now.Add(7*24*time.Hour).Format(time.DateOnly), []string{"ana"}
+	for _, c := range cases {
+		if c.Display == "harbour-report[.]example" {
+			matter = c.ID
+		}
+	}
+	if matter == "" {
+		t.Fatalf("no case is about what was reported: %v", cases)
+	}
+	act := filepath.Join(m.dir, "confirm.json")
+	confirm := []string{"case", "confirm", matter, "--host", "harbour-report[.]example", "--scope", "domain", "--corroboration", "a made-up lab saw it"}
+	run(append(confirm, "--propose", act)...)
+	m.run(nil, "approve", act, "--person", "ana", "--person-key", filepath.Join(m.dir, "ana.key"), "--out", filepath.Join(m.dir, "confirm.approval"))
+	run(append(confirm, "--approval", filepath.Join(m.dir, "confirm.approval"))...)
+	two := []string{"ana", "omar"}
+	signed(one, "block", "harbour-report[.]example", "--case", matter, "--until", week)
+	signed(two, "hunt", "--indicator", "harbour-report[.]example", "--case", matter, "--until", week, "--keep")
+	signed(two, "campaign", "show", matter, "--until", week)
+	run("hunt", "--indicator", "harbour-report[.]example", "--stand", "--until", week)
+	g.post("/v1/decide", key, "application/json", []byte(fmt.Sprintf(`{"id":"$platform-event-id-hit","kind":"link.sent","at":%q,"actor":"@witness39:chat.example","first_contact":true,"to":{"account":"@witness20:chat.example"},"links":[{"url":"https://harbour-report.example/r3p0rted-k9VbT2xQ"}]}`, now.Format(time.RFC3339Nano))))
+	for _, args := range [][]string{
+		{"campaign", "show", matter},
+		{"campaign", "show", matter, "--json"},
+		{"campaign", "show", matter, "--svg"},
+		{"campaign", "show", matter, "--graphml"},
+		{"attribute", matter},
+		{"attribute", matter, "--json"},
+		{"case", "show", matter},
+		{"case", "show", matter, "--json"},
+		{"case", "list"},
+		{"hunt", "--indicator", "harbour-report[.]example"},
+		{"hunt", "--indicator", "harbour-report[.]example", "--json"},
+		{"hunt", "log"},
+		{"hunt", "log", "--json"},
+		{"hunt", "standing"},
+		{"hunt", "standing", "--json"},
+		{"block", "list"},
+		{"block", "list", "--json"},
+		{"changes"},
+		{"changes", "--json"},
+		{"evidence", "show", "--from", "0", "--limit", "10000"},
+		{"evidence", "show", "--from", "0", "--limit", "10000", "--json"},
+		{"evidence", "check"},
+		{"history"},
+		{"history", "--verify"},
+		{"doctor"},
+		{"doctor", "--json"},
+		{"inventory"},
+		{"inventory", "--json"},
+	} {
+		run(args...)
+	}
+	if resp, err := http.Get(g.url + "/openapi.json"); err == nil {
+		_ = resp.Body.Close()
+	}
 	g.end()
 	if e, ok := g.cmd.Stderr.(*bytes.Buffer); ok {
 		logs = *e
@@ -306,12 +401,19 @@ func TestNoRawIDReachesTheDisk(t *testing.T) {
 	}
 	look := func(where string, b []byte) {
 		for n, what := range needles {
-			if bytes.Contains(b, []byte(n)) && !(strings.Contains(what, "quay-gazette") && strings.Contains(where, "records.db")) {
+			named := strings.HasSuffix(what, " of harbour-report.example") || strings.HasSuffix(what, " of quay-gazette.example/one") // the hosts
+			if bytes.Contains(b, []byte(n)) && !(named && strings.Contains(where, "records.db")) {
 				t.Errorf("%s holds %s", where, what)
 			}
 		}
 	}
 	look("the log", logs.Bytes())
+	look("what was printed", printed.Bytes())
+	for _, s := range []string{"acct_", "grp_", "harbour-report.example", "quay-gazette.example/"} {
+		if at := bytes.Index(printed.Bytes(), []byte(s)); at >= 0 {
+			t.Errorf("what was printed holds %q: …%s…", s, printed.Bytes()[max(0, at-60):min(printed.Len(), at+60)])
+		}
+	}
 	files := 0
 	if err := filepath.WalkDir(m.data, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -359,6 +461,52 @@ func TestNoRawIDReachesTheDisk(t *testing.T) {
 	}
 	for _, s := range states {
 		look("state "+s.Name, s.Data)
+	}
+	// History's columns have encodings of their own: its rows are looked at too, and every part of the evidence as a proof shows it.
+	parts, err := filepath.Glob(filepath.Join(m.data, "history", "day=*", "*.parquet"))
+	if err != nil || len(parts) == 0 {
+		t.Fatalf("history has %d files, %v: nothing of it was looked at", len(parts), err)
+	}
+	rows := 0
+	for _, name := range parts {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range f.RowGroups() {
+			r := g.Rows()
+			buf := make([]parquet.Row, 100)
+			for {
+				n, err := r.ReadRows(buf)
+				for _, row := range buf[:n] {
+					rows++
+					for _, v := range row {
+						look("a sighting", []byte(v.String()))
+					}
+				}
+				if err != nil {
+					break
+				}
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if rows < 12 {
+		t.Errorf("%d sightings were looked at, want at least 12", rows)
+	}
+	var shown evidenceRead
+	if err := json.Unmarshal(m.run(nil, "evidence", "show", "--from", "0", "--limit", "10000", "--json"), &shown); err != nil || len(shown.Records) < 10 {
+		t.Fatalf("the evidence holds %d records, %v", len(shown.Records), err)
+	}
+	for _, r := range shown.Records[max(0, len(shown.Records)-25):] { // those of the opened reports, and of what people did
+		// A proof shows values as they are, to be held against their leaves: names that people signed too.
+		look(fmt.Sprintf("the proof of record %d, beside what is in records.db", r.Index), m.run(nil, "evidence", "prove", fmt.Sprint(r.Index)))
 	}
 }
 
