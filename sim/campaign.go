@@ -60,7 +60,6 @@ type campaigns struct {
 	accounts int32
 	first    int32
 	rng      *rand.Rand
-	reports  []int // by campaign: which target reports
 	talk     []said
 	names    *factWriter
 }

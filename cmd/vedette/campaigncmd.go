@@ -108,6 +108,13 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 		if r.At.Before(first) {
 			first = r.At
 		}
+		if r.Message.IsZero() {
+			continue
+		}
+		// A message may be reported long after it came.
+		if e, err := h.journal.Find(ctx, whole.Tenant, r.Message, time.Time{}); err == nil && e.Event.At.Before(first) {
+			first = e.Event.At
+		}
 	}
 	w := hunt.Window{From: first.Add(-reach), To: now.Add(time.Minute)}
 	s.incident = campaign.Incident{Case: string(whole.ID), Tenant: whole.Tenant, At: now, Window: w}
