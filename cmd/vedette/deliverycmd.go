@@ -87,6 +87,9 @@ func (g *global) delivery() *cobra.Command {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
 			out.print(cmd.OutOrStdout(), g.paint(cmd))
+			if out.Address && (in.Enable || in.Again) {
+				fmt.Fprintln(cmd.OutOrStdout(), "A running server goes on with it within a minute.")
+			}
 			return nil
 		},
 	}
