@@ -852,6 +852,39 @@ func (b broken) Find(ctx context.Context, units []hunt.Key, w hunt.Window, yield
 	return []hunt.Damage{{File: "2026-03-10/1.parquet", What: "checksum"}}, err
 }
 
+// TestAStandingHuntThatCannotBeReadStopsNoOther keeps one whose names another version of the rules of names no longer reads, and one of a tenant that left.
+func TestAStandingHuntThatCannotBeReadStopsNoOther(t *testing.T) {
+	r := newRoom(t, hunt.Config{})
+	until := r.now.Add(24 * time.Hour)
+	s, _, err := r.Stand(t.Context(), question(t, hunt.Window{}, "evil.example"), "ana", until, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, text := range map[string]string{
+		"hunt_0000000000000001": `{"format":"vedette-question-1","from":"","names":[{"scope":"domain","value":"WWW.Of.Another.Version"}],"tenant":"chat-example","to":""}`,
+		"hunt_0000000000000002": `{"format":"vedette-question-1","from":"","names":[{"scope":"domain","value":"evil.example"}],"tenant":"gone-away","to":""}`,
+	} {
+		x := s
+		x.ID, x.Text = id, []byte(text)
+		if id == "hunt_0000000000000002" {
+			x.Tenant = "gone-away"
+		}
+		if err := r.ledger.Stand(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.open(t, hunt.Config{})
+	x := r.seen(t, r.now, hunt.Sent, 1, 2, "https://evil.example/a")
+	if err := r.Seen(t.Context(), []hunt.Sighting{x}); err != nil || len(r.findings) != 1 {
+		t.Fatalf("Seen: %v, %d findings, want 1 of the hunt that can be read", err, len(r.findings))
+	}
+	for _, id := range []string{"hunt_0000000000000001", "hunt_0000000000000002"} {
+		if err := r.End(t.Context(), id, "omar"); err != nil {
+			t.Errorf("it cannot be ended: %v", err)
+		}
+	}
+}
+
 func TestAStandingHuntTellsOncePerDay(t *testing.T) {
 	r := newRoom(t, hunt.Config{Standing: 2})
 	q := question(t, hunt.Window{}, "evil.example")

@@ -3,7 +3,9 @@ package hunt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -102,8 +104,9 @@ func (h *Hunter) End(ctx context.Context, id, by string) error {
 func (h *Hunter) note(ctx context.Context, s *Standing, e Entry) error {
 	q, err := parseQuestion(s.Text)
 	if err != nil {
-		return err
+		q = Question{} // of another version: it is ended all the same
 	}
+	q.Tenant = s.Tenant
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, err = h.record(ctx, &prepared{question: q, digest: s.Question}, e, milli(h.deps.Now()), nil)
@@ -120,12 +123,19 @@ func (h *Hunter) reload(ctx context.Context) error {
 	}
 	w := &watch{keys: map[Key][]int{}, links: map[Key]vedette.Token{}}
 	for _, s := range all {
+		// One that cannot be read, because the rules of names are others now or its tenant has left, must not hold up the recording of everything: it is told
+		// of, watches for nothing, and can be ended. What fails for now (a key, the guard) is tried again.
 		q, err := parseQuestion(s.Text)
-		if err != nil {
-			return fmt.Errorf("hunt: standing hunt %s: %w", s.ID, err)
+		var p prepared
+		if err == nil {
+			// The guard is asked again: what became popular since is no longer watched. What happens may lie a week before its moment.
+			p, err = h.prepareIn(q, Window{s.From.Add(-7 * oneDay), s.Until})
 		}
-		// The guard is asked again: what became popular since is no longer watched. What happens may lie a week before its moment.
-		p, err := h.prepareIn(q, Window{s.From.Add(-7 * oneDay), s.Until})
+		if errors.Is(err, vedette.ErrInvalid) || errors.Is(err, vedette.ErrTooLarge) || errors.Is(err, vedette.ErrUnknown) {
+			h.log.LogAttrs(ctx, slog.LevelError, "a standing hunt cannot be read any more, and watches for nothing: end it and begin it anew",
+				slog.String("hunt", s.ID)) // the error may hold a name
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("hunt: standing hunt %s: %w", s.ID, err)
 		}
