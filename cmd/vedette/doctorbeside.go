@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"vedette"
@@ -61,6 +62,12 @@ func (h *house) diagnoseBeside(ctx context.Context, find finder, trails []trail,
 	st, err := h.past.Stats(ctx)
 	if err != nil {
 		find("wrong", "look at the log and at the disk of "+h.folder.dir, "history does not answer: %s", words(err))
+	}
+	if aside, err := filepath.Glob(filepath.Join(h.folder.dir, asideMark+"*")); err == nil {
+		for _, a := range aside {
+			find("wrong", "what the journal still has was recorded anew; restore the rest from a backup while the server is stopped, and then remove that folder",
+				"history could not be opened and was moved to %s", filepath.Base(a))
+		}
 	}
 	for i, d := range st.Damaged {
 		if i == 3 {

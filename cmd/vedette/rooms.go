@@ -155,7 +155,7 @@ func (h *house) rooms(ctx context.Context, kept string) (err error) {
 		return err
 	}
 	h.facts, h.deeds, h.outbox = h.db.Enrichment(), h.db.Deeds(), h.db.Outbox()
-	if h.past, err = history.Open(ctx, filepath.Join(kept, "history"), history.Options{Log: h.log, Metrics: h.metrics}); err != nil {
+	if h.past, err = h.openPast(ctx, filepath.Join(kept, "history")); err != nil {
 		return err
 	}
 	h.ends = append(h.ends, func() error { return h.past.Close(context.Background()) })
@@ -194,6 +194,25 @@ func (h *house) rooms(ctx context.Context, kept string) (err error) {
 		return err
 	}
 	return nil
+}
+
+// asideMark is how the name of a history begins that could not be opened and was moved aside.
+const asideMark = "history.damaged-"
+
+// openPast opens history. One that cannot be opened at all is moved aside, never removed, and history is made anew from what the journal has: the
+// gate must not fall silent because the past is damaged. doctor tells of it.
+func (h *house) openPast(ctx context.Context, dir string) (*history.History, error) {
+	opt := history.Options{Log: h.log, Metrics: h.metrics}
+	past, err := history.Open(ctx, dir, opt)
+	if err == nil || errors.Is(err, history.ErrOwned) || !errors.Is(err, vedette.ErrUnavailable) {
+		return past, err
+	}
+	aside := filepath.Join(filepath.Dir(dir), asideMark+time.Now().UTC().Format("20060102T150405Z"))
+	if moved := os.Rename(dir, aside); moved != nil {
+		return nil, errors.Join(err, moved)
+	}
+	h.log.Error("history could not be opened; it was moved aside and is made anew from the journal", "aside", filepath.Base(aside), "cause", err.Error())
+	return history.Open(ctx, dir, opt)
 }
 
 // frankingKeys reads the platform's keys, which lie outside the folder in a file of their own.
