@@ -589,6 +589,34 @@ func TestAnErasedPersonIsNotDrawn(t *testing.T) {
 	}
 }
 
+// TestALinkBesideTheReportedOneLeadsToNobody: anybody can put a clinic's link into a message to an own account, or into a report.
+func TestALinkBesideTheReportedOneLeadsToNobody(t *testing.T) {
+	p := newPlatform(t)
+	p.crowd(1100)
+	p.send("op", "t1", "https://quay-news.example/a")
+	p.send("baker", "patient", "https://clinic.example/visit")
+	p.send("singer", "patient2", "https://clinic.example/visit")
+	p.send("singer", "patient3", "https://school.example/visit")
+	both := []vedette.Link{linkOf(t, "https://quay-news.example/b"), linkOf(t, "https://clinic.example/")}
+	seed := p.then("op", &vedette.LinkSent{To: vedette.Recipient{Account: acct("op2")}, Links: both, Stranger: vedette.Yes})
+	r := p.report("op2", "op", seed)
+	claim := p.report("op3", "op", vedette.EventID{})
+	s := p.play()
+	in := p.incident(seed)
+	in.Hosts = []Host{confirmed(t, "quay-news.example")}
+	in.Reports = []Report{
+		{ID: r, At: p.at, Message: seed, Reporter: acct("op2"), Links: both, Grade: "claim"},
+		{ID: claim, At: p.at, Reporter: acct("op3"), Links: []vedette.Link{linkOf(t, "https://quay-news.example/"), linkOf(t, "https://school.example/")}, Grade: "claim"},
+	}
+	g := draw(t, in, s, Budget{})
+	names := []string{"t1", "op", "op2", "baker", "singer", "patient", "patient2", "patient3"}
+	for role, want := range map[Role][]string{RoleSender: {"op"}, RoleTarget: {"op2", "t1"}} {
+		if got := who(g, role, names); !slices.Equal(got, want) {
+			t.Errorf("drawn as %s: %q, want %q", role, got, want)
+		}
+	}
+}
+
 func TestMassReportsDrawNobodyInAsSender(t *testing.T) {
 	p := newPlatform(t)
 	seed := p.send("op", "t1", "https://evil.example/a")

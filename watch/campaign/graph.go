@@ -533,7 +533,7 @@ func (d *draft) addLinks(rows []*row) {
 			case RoleOther:
 				n.Text = "Sent by one of the senders besides; it was not followed."
 			case RolePopular:
-				n.Text = "In the incident's message; it was not followed: too many people have met it, or history was not asked."
+				n.Text = "In the incident's message; it was not followed: too many people have met it, it stood beside the reported link, or history was not asked."
 			}
 		}
 	}

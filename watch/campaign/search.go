@@ -309,19 +309,33 @@ func (f *search) seeds(ctx context.Context) ([][]Wanted, error) {
 		}
 		missing += len(want)
 	}
-	for _, r := range f.in.Reports {
-		for _, l := range r.Links {
-			s := sightingOf(l)
-			chains = append(chains, chain(&s))
+	// Anybody can put somebody's link into a message to an own account, or into a report: where one link of it is what the case is about, the others lead to
+	// nobody. It spares who met those, and costs a second host that one message carries beside the first.
+	lead := func(ss []hunt.Sighting) {
+		named := slices.ContainsFunc(ss, func(s hunt.Sighting) bool { return f.place(&s).name > 0 })
+		for i := range ss {
+			if named && f.place(&ss[i]).name == 0 {
+				f.leave("link", "beside the reported one, in one message or report: not followed", 1)
+				continue
+			}
+			chains = append(chains, chain(&ss[i]))
 		}
 	}
+	for _, r := range f.in.Reports {
+		var ss []hunt.Sighting
+		for _, l := range r.Links {
+			ss = append(ss, sightingOf(l))
+		}
+		lead(ss)
+	}
 	for i := range entries {
-		for _, s := range sightings(&entries[i]) {
+		ss := sightings(&entries[i])
+		for _, s := range ss {
 			if err := f.add(ctx, row{Sighting: s, event: entries[i].Event.ID, seed: true}); err != nil {
 				return nil, err
 			}
-			chains = append(chains, chain(&s))
 		}
+		lead(ss)
 	}
 	if missing > 0 {
 		f.leave("event", "not in the journal of this tenant any more", int64(missing))
