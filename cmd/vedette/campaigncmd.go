@@ -14,6 +14,7 @@ import (
 
 	"vedette"
 	"vedette/act/casefile"
+	"vedette/link"
 	"vedette/record/authority"
 	"vedette/record/indicator"
 	"vedette/record/journal"
@@ -28,9 +29,12 @@ type drawing struct {
 	Format    string         `json:"format"` // "json", "graphml" or "svg"
 	Ask       *authority.Ask `json:"ask,omitempty"`
 	Approvals [][]byte       `json:"approvals,omitempty"`
+	Propose   bool           `json:"propose,omitempty"` // only the act that two people sign is wanted
 }
 
 type drawn struct {
+	Act     []byte            `json:"act,omitempty"`
+	Names   []string          `json:"names,omitempty"` // that the act is about, defanged
 	Content []byte            `json:"content"`
 	Reach   campaign.Reach    `json:"reach"`
 	Block   []campaign.Block  `json:"block"`
@@ -58,9 +62,17 @@ var opCampaign = operation[drawing, drawn]{"campaign.show", func(ctx context.Con
 	if in.Ask == nil {
 		graph, err = campaign.Outline(ctx, s.incident, s.sources)
 	} else {
+		in.Ask.About = campaign.Names(s.incident, s.sources)
+		if in.Propose {
+			act, err := in.Ask.Act()
+			out.Act, out.Names = act.Canonical(), s.covers()
+			return out, err
+		}
 		var permit authority.Permit
 		if permit, err = h.people.Permit(ctx, *in.Ask, in.Approvals, h.now().UTC()); err == nil {
 			graph, err = campaign.Draw(ctx, permit, s.incident, s.sources, campaign.Budget{})
+		} else if len(in.Approvals) > 0 {
+			err = fmt.Errorf("%w\nThe names of the campaign may be others than when it was signed: propose it again", err)
 		}
 	}
 	if err != nil {
@@ -87,6 +99,19 @@ type scene struct {
 	sources  campaign.Sources
 	derived  []sibling.Derived
 	notes    sibling.Notes
+}
+
+// covers are the names that a drawing follows whole, for people.
+func (s *scene) covers() (out []string) {
+	for _, x := range s.incident.Hosts {
+		out = append(out, fmt.Sprintf("%s (%s)", link.Defang(x.Name), x.Scope))
+	}
+	for _, d := range s.derived {
+		if d.Strength > vedette.Allow {
+			out = append(out, fmt.Sprintf("%s (%s), derived", d.Display, d.Scope))
+		}
+	}
+	return out
 }
 
 // reach is how far before the first report a campaign is looked for: as long as history is kept.
@@ -122,7 +147,9 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 	for _, r := range reports {
 		x := campaign.Report{ID: r.ID, At: r.At, Message: r.Message, Reporter: r.Reporter, Grade: r.Grade.String(), Category: r.Category}
 		for _, l := range r.Links {
-			x.Links = append(x.Links, l.Tokens)
+			if l.Case == whole.ID { // what else somebody put into a report leads to nobody
+				x.Links = append(x.Links, l.Tokens)
+			}
 		}
 		s.incident.Reports = append(s.incident.Reports, x)
 		if !r.Message.IsZero() {
@@ -306,7 +333,7 @@ func (g *global) campaign() *cobra.Command {
 		Short: "Draw a case's campaign: links, siblings, senders, who was reached",
 		Long: `From what was reported: the link, its siblings, what to block now, and how many were reached, as none, some, or ten and more. With two people's
 approval also the sender's cell and each person reached, under labels of this drawing; write the act with --propose, let both sign it with "vedette
-approve". It starts at the case and is bounded: there is no way to ask for a person. With --json, --graphml or --svg it is written as such.`,
+approve". The act is about the names that are known then: with another sibling it is signed again. It starts at the case and is bounded: there is no way to ask for a person. With --json, --graphml or --svg it is written as such.`,
 		Example: `  vedette campaign show case_0123456789abc
   vedette campaign show case_0123456789abc --until 2026-12-01 --propose act.json
   vedette campaign show case_0123456789abc --until 2026-12-01 --approval act.ana.approval --approval act.omar.approval --svg > campaign.svg`,
@@ -330,19 +357,17 @@ approve". It starts at the case and is bounded: there is no way to ask for a per
 					return err
 				}
 			}
-			if propose != "" {
-				act, err := in.Ask.Act()
-				if err != nil {
-					return err
-				}
-				return writeAct(cmd, propose, act.Canonical())
-			}
 			if in.Approvals, err = readApprovals(approvals); err != nil {
 				return err
 			}
+			in.Propose = propose != ""
 			out, err := opCampaign.do(cmd.Context(), g, in)
 			if err != nil {
 				return err
+			}
+			if in.Propose {
+				fmt.Fprintln(cmd.ErrOrStderr(), "It is about whom these names reached: "+strings.Join(out.Names, ", "))
+				return writeAct(cmd, propose, out.Act)
 			}
 			if svg || graphml || g.json {
 				_, err := cmd.OutOrStdout().Write(out.Content)

@@ -108,6 +108,23 @@ func (in Incident) Digest() vedette.Digest {
 	return sha256.Sum256(b.Bytes())
 }
 
+// Names digests what a drawing follows whole: the names of the case, and those derived from them that may ask for more than allow. A permit that is about
+// it holds until others stand there: who may import facts could else have a permit of yesterday tell whom today's sibling reached. It is SHA-256 over
+// "vedette/campaign-names/1", the case and the tenant, quoted, and a line for each name, sorted: its scope, a blank, the name, quoted.
+func Names(in Incident, s Sources) vedette.Digest {
+	var lines []string
+	for _, h := range in.Hosts {
+		lines = append(lines, fmt.Sprintf("%s %q", h.Scope, h.Name))
+	}
+	for _, d := range s.Derived {
+		if d.Strength > vedette.Allow {
+			lines = append(lines, fmt.Sprintf("%s %q", d.Scope, d.Host))
+		}
+	}
+	slices.Sort(lines)
+	return sha256.Sum256(fmt.Appendf(nil, "vedette/campaign-names/1\n%q\n%q\n%s", in.Case, in.Tenant, strings.Join(slices.Compact(lines), "\n")))
+}
+
 func stamp(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -186,7 +203,7 @@ func Draw(ctx context.Context, permit authority.Permit, in Incident, s Sources, 
 	if err != nil {
 		return nil, err
 	}
-	refusal := allowed(permit, in)
+	refusal := allowed(permit, in, s)
 	asked := permit.Asked("campaign.draw", in.Tenant, in.At)
 	asked.Given = refusal == nil
 	if refusal != nil {
@@ -242,7 +259,7 @@ func (in Incident) check(s Sources) error {
 	return nil
 }
 
-func allowed(p authority.Permit, in Incident) error {
+func allowed(p authority.Permit, in Incident, s Sources) error {
 	switch p.Purpose() {
 	case authority.PurposeNotify, authority.PurposeProtect, authority.PurposeFile:
 	default:
@@ -257,7 +274,7 @@ func allowed(p authority.Permit, in Incident) error {
 	if p.Case() != in.Case {
 		return fmt.Errorf("%w: it is for another case", authority.ErrNoPermit)
 	}
-	if about := p.About(); !about.IsZero() && about != in.Digest() {
+	if about := p.About(); !about.IsZero() && about != in.Digest() && about != Names(in, s) {
 		return fmt.Errorf("%w: it is about something else in the case", authority.ErrNoPermit)
 	}
 	return p.TwoPeople()

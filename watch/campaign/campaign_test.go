@@ -264,6 +264,28 @@ func TestWhoIsDrawnInAsCell(t *testing.T) {
 	}
 }
 
+// TestAPermitAboutNamesEndsWithThem: facts that somebody imports after two people signed do not widen what they signed.
+func TestAPermitAboutNamesEndsWithThem(t *testing.T) {
+	_, in, s := attack(t)
+	h := newHouse(t)
+	permit := h.permit(t, authority.Ask{Purpose: authority.PurposeNotify, Tenant: in.Tenant, Case: in.Case, Until: in.At.Add(time.Hour), About: Names(in, s)}, in.At, "ana", "omar")
+	if _, err := Draw(t.Context(), permit, in, s, Budget{}); err != nil {
+		t.Fatalf("the very names: %v", err)
+	}
+	slices.Reverse(s.Derived)
+	if _, err := Draw(t.Context(), permit, in, s, Budget{}); err != nil {
+		t.Errorf("the same names in another order: %v", err)
+	}
+	s.Derived = append(s.Derived, derivedFrom(t, "bread.example", "quay-news.example", vedette.Allow))
+	if _, err := Draw(t.Context(), permit, in, s, Budget{}); err != nil {
+		t.Errorf("one more that only scores: %v", err)
+	}
+	s.Derived = append(s.Derived, derivedFrom(t, "bread.example", "quay-news.example", vedette.Warn))
+	if _, err := Draw(t.Context(), permit, in, s, Budget{}); !errors.Is(err, authority.ErrNoPermit) {
+		t.Errorf("one more sibling: %v, want no permit", err)
+	}
+}
+
 func TestWhoMayDraw(t *testing.T) {
 	_, in, s := attack(t)
 	at := in.At.Truncate(time.Second)
