@@ -14,6 +14,7 @@ import (
 
 	"vedette"
 	"vedette/record/authority"
+	"vedette/record/indicator"
 	"vedette/store/frames"
 )
 
@@ -71,6 +72,33 @@ func TestWhatIsArmedForAWhileEndsAlsoWhenARuleFileIsBroken(t *testing.T) {
 	}
 	if err := h.refresh(t.Context()); err != nil {
 		t.Errorf("indicators beside a broken rule file: %v", err)
+	}
+}
+
+// TestAListThatCannotBeReadOpensNotWhatTheOthersSpare breaks one of the operator's two lists.
+func TestAListThatCannotBeReadOpensNotWhatTheOthersSpare(t *testing.T) {
+	h, _ := testHouse(t)
+	put := func(name, data string) {
+		t.Helper()
+		if err := h.known.PutGuardList(t.Context(), indicator.GuardList{Name: name, Kind: indicator.Popular, Data: []byte(data), Added: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spared := func(host string) bool {
+		return h.guardNow().Strict(&indicator.Indicator{Value: host, Scope: indicator.ScopeHost}).Refused
+	}
+	put("a-broken", "{half a list")
+	put("clinics", "clinic.example\n")
+	if !spared("clinic.example") {
+		t.Error("beside a broken list nothing of the other one is spared")
+	}
+	put("a-broken", "school.example\n")
+	if !spared("school.example") {
+		t.Fatal("the mended list is not used")
+	}
+	put("a-broken", "{half a list")
+	if !spared("school.example") || !spared("clinic.example") {
+		t.Error("the last guard that could be read does not hold")
 	}
 }
 

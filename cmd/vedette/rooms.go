@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -43,8 +44,9 @@ type slow struct {
 	desk      *response.Desk
 	outbox    response.Outbox
 	deeds     response.Deeds
-	following atomic.Bool   // the followers run
-	franking  franking.Keys // nil: no report can be franked
+	following atomic.Bool                     // the followers run
+	guarding  atomic.Pointer[indicator.Guard] // the last that could be read whole
+	franking  franking.Keys                   // nil: no report can be franked
 }
 
 // proof is the evidence log, opened when first something is written to it or read from it: most commands only look.
@@ -270,12 +272,23 @@ func secretFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// guardNow is the guard with the operator's lists; should they not be readable, the built-in one, which is no weaker in kind.
+// guardNow is the guard with the operator's lists. When one of them cannot be read, the last guard that could holds; before there was one, that of the
+// lists that can be read: a list that somebody broke must not open what the others spare.
 func (h *house) guardNow() *indicator.Guard {
-	g, err := h.guard(context.Background())
-	if err != nil {
-		h.log.Error("the guard's lists could not be read; the built-in ones hold", "cause", err.Error())
-		return indicator.NewGuard()
+	ctx := context.Background()
+	g, err := h.guard(ctx)
+	if err == nil {
+		h.guarding.Store(g)
+		return g
+	}
+	h.log.Error("the guard's lists could not be read; those that could be hold", "cause", err.Error())
+	if g := h.guarding.Load(); g != nil {
+		return g
+	}
+	g = indicator.NewGuard()
+	lists, _ := h.known.GuardLists(ctx) // no records, no lists; the error above tells it
+	for _, l := range lists {
+		_, _ = g.Add(l.Name, bytes.NewReader(l.Data), l.Kind)
 	}
 	return g
 }
