@@ -75,6 +75,27 @@ func TestWhatIsArmedForAWhileEndsAlsoWhenARuleFileIsBroken(t *testing.T) {
 	}
 }
 
+// TestAHistoryThatWasMovedAsideHasATermToo: rows in it are expired and erased by nobody else.
+func TestAHistoryThatWasMovedAsideHasATermToo(t *testing.T) {
+	h, g := testHouse(t)
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	old, young := filepath.Join(g.data, asideMark+now.Add(-h.cfg.Retention).Format(asideTime)), filepath.Join(g.data, asideMark+now.Add(time.Hour-h.cfg.Retention).Format(asideTime))
+	for _, dir := range []string{old, young} {
+		if err := os.MkdirAll(filepath.Join(dir, "day=2026-01-01"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.forgetAside(now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("what is past its term is still there: %v", err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what is not past its term is gone: %v", err)
+	}
+}
+
 // TestAListThatCannotBeReadOpensNotWhatTheOthersSpare breaks one of the operator's two lists.
 func TestAListThatCannotBeReadOpensNotWhatTheOthersSpare(t *testing.T) {
 	h, _ := testHouse(t)

@@ -199,7 +199,22 @@ func (h *house) rooms(ctx context.Context, kept string) (err error) {
 }
 
 // asideMark is how the name of a history begins that could not be opened and was moved aside.
-const asideMark = "history.damaged-"
+const (
+	asideMark = "history.damaged-"
+	asideTime = "20060102T150405Z" // behind it: when
+)
+
+// forgetAside removes histories that were moved aside when their own term is over: nothing else expires in them.
+func (h *house) forgetAside(now time.Time) error {
+	names, err := filepath.Glob(filepath.Join(h.folder.dir, asideMark+"*"))
+	for _, name := range names {
+		at, bad := time.Parse(asideTime, strings.TrimPrefix(filepath.Base(name), asideMark))
+		if bad == nil && now.Sub(at) >= h.cfg.Retention {
+			err = errors.Join(err, os.RemoveAll(name))
+		}
+	}
+	return err
+}
 
 // openPast opens history. One that cannot be opened at all is moved aside, never removed, and history is made anew from what the journal has: the
 // gate must not fall silent because the past is damaged. doctor tells of it.
@@ -209,7 +224,7 @@ func (h *house) openPast(ctx context.Context, dir string) (*history.History, err
 	if err == nil || errors.Is(err, history.ErrOwned) || !errors.Is(err, vedette.ErrUnavailable) {
 		return past, err
 	}
-	aside := filepath.Join(filepath.Dir(dir), asideMark+time.Now().UTC().Format("20060102T150405Z"))
+	aside := filepath.Join(filepath.Dir(dir), asideMark+time.Now().UTC().Format(asideTime))
 	if moved := os.Rename(dir, aside); moved != nil {
 		return nil, errors.Join(err, moved)
 	}

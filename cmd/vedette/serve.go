@@ -286,6 +286,7 @@ func (h *house) forget(ctx context.Context) {
 	now := time.Now()
 	for what, expire := range map[string]func() error{
 		"history": func() error { _, err := h.recording.Expire(ctx, now); return err },
+		"aside":   func() error { return h.forgetAside(now) },
 		"hunts":   func() error { _, err := h.hunter.Expire(ctx, now); return err },
 		"reports": func() error { _, err := h.cases.Expire(ctx, now.Add(-h.cfg.Retention)); return err },
 		"changes": func() error { _, err := h.outbox.Expire(ctx, now.Add(-response.Retention)); return err },
