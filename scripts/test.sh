@@ -49,7 +49,7 @@ VEDETTE_SYNAPSE="$PWD/.venv/synapse" VEDETTE_DUCKDB="$PWD/.venv/duckdb" $GO test
 
 if command -v gcc > /dev/null; then
   step "tests again with the race detector, where goroutines meet"
-  CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ \
+  VEDETTE_DUCKDB="$PWD/.venv/duckdb" CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ \
     ./store/frames/ ./store/history/ ./watch/hunt/ ./act/...
 fi
 

@@ -44,7 +44,7 @@ type writer struct {
 
 func newWriter(f vfs.File) (*writer, error) {
 	sum := xxhash.New()
-	w := &writer{f: f, w: bufio.NewWriterSize(io.MultiWriter(f, sum), 1<<20), sum: sum, offset: len(parquetMagic), oldest: dayMillis}
+	w := &writer{f: f, w: bufio.NewWriterSize(io.MultiWriter(sum, f), 1<<20), sum: sum, offset: len(parquetMagic), oldest: dayMillis}
 	_, err := w.w.WriteString(parquetMagic)
 	return w, err
 }
@@ -66,15 +66,14 @@ func (w *writer) block() error {
 		return errors.New("history: a file has too many blocks") // merges stop before
 	}
 	w.buf = w.enc.append(w.buf[:0], w.rows)
-	if _, err := w.w.Write(w.buf); err != nil {
-		return err
-	}
 	w.x.add(w.offset, len(w.buf), w.rows)
 	w.group()
 	w.offset += len(w.buf)
 	w.n += int64(len(w.rows))
 	w.rows = w.rows[:0]
-	return nil
+	// Last: a file may use what it was given as it likes.
+	_, err := w.w.Write(w.buf)
+	return err
 }
 
 // group writes what the footer tells of the block that was written last.

@@ -589,7 +589,7 @@ func (h *History) replace(name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	_, err = f.Write(bytes.Clone(b)) // a file may use what it was given as it likes, and the copy is written from b too
 	if err == nil {
 		err = f.Sync()
 	}
