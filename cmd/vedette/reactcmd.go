@@ -663,31 +663,17 @@ func sumOf(list []reactedOne) (s reactedSum) {
 			blocks, machines = append(blocks, one.Block), append(machines, one.Machine)
 		}
 	}
-	s.Recall, s.RecallLow, s.RecallHigh = wilson(s.Found, s.Targets)
-	s.Precision, s.PrecisionLow, s.PrecisionHigh = wilson(s.Found, s.Found+s.Extra)
-	s.BlockMedian, s.BlockWorst = quantileOf(blocks, 0.5), quantileOf(blocks, 0.9)
-	s.MachineMedian, s.MachineWorst = quantileOf(machines, 0.5), quantileOf(machines, 1)
+	s.Recall = part(s.Found, s.Targets)
+	s.RecallLow, s.RecallHigh = sim.Wilson(s.Found, s.Targets)
+	s.Precision = part(s.Found, s.Found+s.Extra)
+	s.PrecisionLow, s.PrecisionHigh = sim.Wilson(s.Found, s.Found+s.Extra)
+	s.BlockMedian, s.BlockWorst = sim.Quantile(blocks, 0.5), sim.Quantile(blocks, 0.9)
+	s.MachineMedian, s.MachineWorst = sim.Quantile(machines, 0.5), sim.Quantile(machines, 1)
 	return s
 }
 
-// wilson is a share with its 95 % interval (Wilson 1927).
-func wilson(k, n int) (share, low, high float64) {
-	if n == 0 {
-		return 0, 0, 1
-	}
-	const z = 1.959964
-	p, m := float64(k)/float64(n), float64(n)
-	mid, half := p+z*z/(2*m), z*math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	return p, (mid - half) / (1 + z*z/m), (mid + half) / (1 + z*z/m)
-}
-
-func quantileOf(list []float64, q float64) float64 {
-	if len(list) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(list))
-	return s[min(int(q*float64(len(s))), len(s)-1)]
-}
+// part is k of n as a part of 1, 0 of nothing.
+func part(k, n int) float64 { return float64(k) / float64(max(n, 1)) }
 
 func (out *reacted) print(w io.Writer) {
 	fmt.Fprintf(w, "%s events, %d campaigns; %s names with facts\nperson in the loop: %s\n\n", count(out.Events), out.Whole.Campaigns, count(out.Facts), out.Person)

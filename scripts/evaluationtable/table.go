@@ -6,12 +6,12 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"unicode"
 
 	"vedette/link"
+	"vedette/sim"
 )
 
 // share is k of n.
@@ -22,18 +22,6 @@ func (s *share) add(hit bool) {
 	if hit {
 		s.k++
 	}
-}
-
-// wilson is the 95 % interval of a proportion (Wilson 1927), which stays within 0 and 1 and says something of 0 of n too.
-func (s share) wilson() (lo, hi float64) {
-	if s.n == 0 {
-		return 0, 1
-	}
-	const z = 1.959963984540054
-	n, p := float64(s.n), float64(s.k)/float64(s.n)
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, mid-half), min(1, mid+half)
 }
 
 // String is "k of n, p % (lo to hi)". As many digits are given as the interval bears.
@@ -48,7 +36,7 @@ func (s share) percent() string {
 	if s.n == 0 {
 		return "–"
 	}
-	lo, hi := s.wilson()
+	lo, hi := sim.Wilson(s.k, s.n)
 	digits := 1
 	for w := 100 * (hi - lo); w < 1 && digits < 4; w *= 10 {
 		digits++

@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"vedette/sim"
 )
 
 type sum struct {
@@ -155,18 +156,8 @@ func share(k, n int) string {
 	if n == 0 {
 		return "none"
 	}
-	const z = 1.959964
-	p, m := float64(k)/float64(n), float64(n)
-	mid, half := p+z*z/(2*m), z*math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	return fmt.Sprintf("%d of %d, %.1f %% (%.1f to %.1f)", k, n, 100*p, 100*max(0, (mid-half)/(1+z*z/m)), 100*min(1, (mid+half)/(1+z*z/m)))
-}
-
-func quantile(list []float64, q float64) float64 {
-	if len(list) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(list))
-	return s[min(int(q*float64(len(s))), len(s)-1)]
+	low, high := sim.Wilson(k, n)
+	return fmt.Sprintf("%d of %d, %.1f %% (%.1f to %.1f)", k, n, 100*float64(k)/float64(n), 100*low, 100*high)
 }
 
 func write(runs []*run, commit, command string, took time.Duration, first, seeds int) string {
@@ -221,9 +212,9 @@ func write(runs []*run, commit, command string, took time.Duration, first, seeds
 		}
 	}
 	p("| From report to block, in minutes: median, nine in ten | %.0f, %.0f: the simulated person's; of it the program's own part is %.1f s (median; %.1f at worst) |",
-		quantile(blocks, 0.5), quantile(blocks, 0.9), quantile(machine, 0.5)/1000, quantile(machine, 1)/1000)
-	p("| From report to sweep, in minutes: median, nine in ten | %.0f, %.0f |", quantile(sweeps, 0.5), quantile(sweeps, 0.9))
-	p("| From the first message of a return that was caught to the first one caught, in minutes: median, worst | %.0f, %.0f |\n", quantile(again, 0.5), quantile(again, 1))
+		sim.Quantile(blocks, 0.5), sim.Quantile(blocks, 0.9), sim.Quantile(machine, 0.5)/1000, sim.Quantile(machine, 1)/1000)
+	p("| From report to sweep, in minutes: median, nine in ten | %.0f, %.0f |", sim.Quantile(sweeps, 0.5), sim.Quantile(sweeps, 0.9))
+	p("| From the first message of a return that was caught to the first one caught, in minutes: median, worst | %.0f, %.0f |\n", sim.Quantile(again, 0.5), sim.Quantile(again, 1))
 	p("The minutes are a guess about people: %s. The program's own part is mostly waiting for signed checkpoints of the evidence log, a tenth of", runs[0].out.Person)
 	p("a second for each step that is recorded. The operator is made up, though his hosts are real: his habits (devices used again, hosts registered within hours) are what")
 	p("is looked for, so that the columns with facts flatter. What feeds say about the hosts is invented; what the names themselves give is the row without facts. Thresholds")

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"vedette"
 	"vedette/link"
 	"vedette/record/indicator"
+	"vedette/sim"
 )
 
 // wilson is the 95 % interval of a share.
@@ -20,11 +20,8 @@ func wilson(k, n int) string {
 	if n == 0 {
 		return "–"
 	}
-	const z = 1.96
-	p, m := float64(k)/float64(n), float64(n)
-	mid := (p + z*z/(2*m)) / (1 + z*z/m)
-	d := z * math.Sqrt(p*(1-p)/m+z*z/(4*m*m)) / (1 + z*z/m)
-	return fmt.Sprintf("%3.0f %% [%.0f–%.0f]", 100*p, 100*max(0, mid-d), 100*min(1, mid+d))
+	low, high := sim.Wilson(k, n)
+	return fmt.Sprintf("%3.0f %% [%.0f–%.0f]", 100*float64(k)/float64(n), 100*low, 100*high)
 }
 
 // learn makes knowledge of all rows that keep takes.

@@ -13,6 +13,7 @@ import (
 	"vedette"
 	"vedette/record/enrichment"
 	"vedette/record/indicator"
+	"vedette/sim"
 )
 
 var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -22,10 +23,8 @@ func wilson(k, n int) string {
 	if n == 0 {
 		return "–"
 	}
-	const z = 1.96
-	p, m := float64(k)/float64(n), float64(n)
-	mid, half := p+z*z/(2*m), z*math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	return fmt.Sprintf("%.1f%% [%.1f, %.1f]", 100*p, 100*max(0, (mid-half)/(1+z*z/m)), 100*min(1, (mid+half)/(1+z*z/m)))
+	low, high := sim.Wilson(k, n)
+	return fmt.Sprintf("%.1f%% [%.1f, %.1f]", 100*float64(k)/float64(n), 100*low, 100*high)
 }
 
 // distance is Levenshtein's, or more than most.
