@@ -143,7 +143,6 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 	}
 	w := hunt.Window{From: first.Add(-reach), To: now.Add(time.Minute)}
 	s.incident = campaign.Incident{Case: string(whole.ID), Tenant: whole.Tenant, At: now, Window: w}
-	var sender []sibling.SenderLink
 	for _, r := range reports {
 		x := campaign.Report{ID: r.ID, At: r.At, Message: r.Message, Reporter: r.Reporter, Grade: r.Grade.String(), Category: r.Category}
 		for _, l := range r.Links {
@@ -185,7 +184,7 @@ func (h *house) scene(ctx context.Context, whole casefile.Whole) (scene, error) 
 			return s, err
 		}
 		s.derived, s.notes, err = sibling.Derive(ctx, confirmed, sibling.Sources{
-			Guard: guard, Facts: h.facts, Names: known, Sender: sender,
+			Guard: guard, Facts: h.facts, Names: known,
 			Reach: func(ctx context.Context, host string, scope indicator.Scope) (int, error) {
 				n, known, err := h.met(ctx, host, scope)
 				if err == nil && !known {

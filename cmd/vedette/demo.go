@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +24,6 @@ import (
 	"vedette/record/indicator"
 	"vedette/sim"
 	"vedette/watch/campaign"
-	"vedette/watch/hunt"
 )
 
 // demoed is what a demo prints with --once --json.
@@ -39,6 +37,8 @@ type demoed struct {
 	Story        []string       `json:"story"`
 	Report       *demoReport    `json:"report"` // what came of the story's one report
 	OK           bool           `json:"ok"`
+
+	reached []vedette.AccountID // by what no list knows
 }
 
 // demoReport is what came of one person's report.
@@ -51,6 +51,7 @@ type demoReport struct {
 	Kept    int      `json:"kept_from"`
 	Senders int      `json:"senders"`
 	Changed int      `json:"changed"` // delivered messages about which the platform is told
+	Silent  int      `json:"silent"`  // of those reached: people who had reported nothing
 	Missed  int      `json:"missed"`  // people who were reached by the operator's unlisted hosts and not found
 }
 
@@ -223,7 +224,7 @@ func (h *house) tell(ctx context.Context, say func(string) error, p paint) (*dem
 			}
 			if t := sc.Truth; t != nil && t.Injected && t.Value == "" && d.Verdict < vedette.Hold {
 				if b, ok := arrivals[i].Event.Body.(*vedette.LinkSent); ok && b.Stranger == vedette.Yes {
-					h.story = append(h.story, b.To.Account)
+					sum.reached = append(sum.reached, b.To.Account)
 				}
 			}
 			sum.Decisions[d.Verdict.String()]++
@@ -321,8 +322,7 @@ func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ..
 	if err != nil {
 		return err
 	}
-	id := casefile.ID(rep.Case)
-	whole, err := h.cases.Get(ctx, id)
+	whole, err := h.cases.Get(ctx, casefile.ID(rep.Case))
 	if err != nil {
 		return err
 	}
@@ -330,21 +330,8 @@ func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ..
 	say("")
 	say("%s", p.bold("What hangs on Petra's report"))
 	say("It opened %s, about %s. Ana, an analyst, looks, and signs that the host is bad.", rep.Case, whole.Display)
-	name := caseNames(whole)[0]
 	if whole.State == casefile.Signal || whole.State == casefile.Open {
-		c := casefile.Confirmation{Value: name.Value, Scope: name.Scope, Corroboration: "a story: she recognised it"}
-		act, err := h.cases.ConfirmAct(ctx, id, c)
-		if err != nil {
-			return err
-		}
-		signed, err := team.sign(act, h.now(), "ana")
-		if err != nil {
-			return err
-		}
-		if _, err := h.cases.Confirm(ctx, id, c, signed...); err != nil {
-			return err
-		}
-		if whole, err = h.cases.Get(ctx, id); err != nil {
+		if whole, err = team.confirm(ctx, whole, "a story: she recognised it", "ana"); err != nil {
 			return err
 		}
 	}
@@ -352,7 +339,6 @@ func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ..
 	if err != nil {
 		return err
 	}
-	orders := []response.Order{{Case: rep.Case, Tenant: h.cfg.Tenant, Value: name.Value, Scope: name.Scope, Verdict: vedette.Block}}
 	for _, d := range s.derived {
 		if d.Strength < vedette.Warn {
 			continue
@@ -363,46 +349,19 @@ func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ..
 		}
 		rep.Derived = append(rep.Derived, d.Display)
 		say("  sibling  %s: %s; may %s", p.bold(d.Display), strings.Join(ties, ", "), p.verdict(d.Strength))
-		orders = append(orders, response.Order{Case: rep.Case, Tenant: h.cfg.Tenant, Value: d.Host, Scope: d.Scope, Verdict: d.Strength})
 	}
-	for _, o := range orders {
-		o.Until = h.now().UTC().Add(30 * 24 * time.Hour).Truncate(24 * time.Hour)
-		act, err := response.BlockAct(o.Case, o.Tenant, o.Value, o.Scope, o.Until, o.Verdict)
-		if err != nil {
-			return err
-		}
-		signed, err := team.sign(act, h.now(), "ana", "omar")
-		if err != nil {
-			return err
-		}
-		done, err := h.desk.Block(ctx, o, signed)
+	for _, o := range s.orders(whole, h.now().UTC().Add(30*24*time.Hour).Truncate(24*time.Hour)) {
+		changed, err := team.block(ctx, o, "ana", "omar")
 		if errors.Is(err, vedette.ErrConflict) {
 			continue // a second demo in the same folder
 		}
 		if err != nil {
 			return err
 		}
-		cause, err := done.Cause(h.cfg.Tenant)
-		if err != nil {
-			return err
-		}
-		swept, err := h.desk.Sweep(ctx, cause, h.delivered(ctx, hunt.Name{Value: o.Value, Scope: o.Scope}))
-		if err != nil {
-			return err
-		}
-		rep.Changed += swept.Changed
+		rep.Changed += changed
 		rep.Blocked = append(rep.Blocked, link.Defang(o.Value))
 	}
-	ask := authority.Ask{Purpose: authority.PurposeNotify, Tenant: h.cfg.Tenant, Case: rep.Case, Until: h.now().UTC().Add(24 * time.Hour).Truncate(time.Second)}
-	act, err := ask.Act()
-	if err != nil {
-		return err
-	}
-	signed, err := team.sign(act, h.now(), "ana", "omar")
-	if err != nil {
-		return err
-	}
-	permit, err := h.people.Permit(ctx, ask, signed, h.now().UTC())
+	permit, err := team.permit(ctx, whole.ID, "ana", "omar")
 	if err != nil {
 		return err
 	}
@@ -413,47 +372,36 @@ func (h *house) tellReport(ctx context.Context, sum *demoed, say func(string, ..
 	}
 	r := graph.Reached()
 	rep.Reached, rep.Kept, rep.Senders = r.Delivered, r.Stopped, r.Senders
-	found := map[vedette.AccountID]bool{}
+	found, told := map[vedette.AccountID]bool{}, map[vedette.AccountID]bool{}
+	for _, x := range s.incident.Reports {
+		told[x.Reporter] = true
+	}
 	for _, x := range r.Persons {
-		if a, ok := graph.Account(x.Label); ok {
-			found[a] = true
+		a, ok := graph.Account(x.Label)
+		if !ok {
+			continue
+		}
+		found[a] = true
+		if !x.Delivered.IsZero() && !told[a] {
+			rep.Silent++
 		}
 	}
-	for _, a := range h.story {
+	for _, a := range sum.reached {
 		if !found[a] {
 			rep.Missed++
 		}
 	}
-	say("Omar signs too. %s people got a link of this campaign, from %d accounts; from %d more it was kept. Two of them had told nobody.", p.bold(count(r.Delivered)), r.Senders, r.Stopped)
+	sum.OK = sum.OK && rep.Missed == 0
+	say("Omar signs too. %s people got a link of this campaign, from %d accounts; from %d more it was kept. Of the %d, %d had reported nothing.",
+		p.bold(count(r.Delivered)), r.Senders, r.Stopped, r.Delivered, rep.Silent)
 	say("Blocked for 30 days: %s. The platform is told to take back %d messages that it had delivered.", strings.Join(rep.Blocked, ", "), rep.Changed)
 	say("Who they are stands behind both signatures, and every step in the evidence log.")
 	return nil
 }
 
-// team is the story's two people, with their keys: in a real house each has their own, on their own machine.
-type team struct {
-	keys map[authority.PersonID]ed25519.PrivateKey
-}
-
-func (t team) sign(act authority.Act, at time.Time, by ...authority.PersonID) ([][]byte, error) {
-	var out [][]byte
-	for _, id := range by {
-		a, err := authority.Approve(act, id, t.keys[id], at)
-		if err != nil {
-			return nil, err
-		}
-		b, err := json.Marshal(a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-	}
-	return out, nil
-}
-
 // demoTeam enrols Ana and Omar and keeps their keys beside the data, where the commands that the demo names find them.
 func (h *house) demoTeam(ctx context.Context) (team, error) {
-	t := team{map[authority.PersonID]ed25519.PrivateKey{}}
+	t := team{h, map[authority.PersonID]ed25519.PrivateKey{}}
 	for id, name := range map[authority.PersonID]string{"ana": "Ana Duarte", "omar": "Omar Nasser"} {
 		path := filepath.Join(h.folder.dir, string(id)+".key")
 		key, err := authority.ReadKey(path)

@@ -48,10 +48,9 @@ type house struct {
 	judging   atomic.Pointer[judging]
 	decisions *decision.Metrics
 
-	db    *records.DB
-	now   func() time.Time    // the house's clock; of a replay that reacts, the file's
-	story []vedette.AccountID // of a demo: who was reached by what no list knows
-	demo  bool                // the folder is a story's: nothing in it is past its term
+	db   *records.DB
+	now  func() time.Time // the house's clock; of a replay that reacts, the file's
+	demo bool             // the folder is a story's: nothing in it is past its term
 	// progress is told how far a long answer is, where a person waits at this very process. nil: nobody does
 	progress func(done, total int)
 	slow

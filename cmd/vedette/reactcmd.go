@@ -26,7 +26,6 @@ import (
 	"vedette/inline/sequence"
 	"vedette/record/authority"
 	"vedette/record/enrichment"
-	"vedette/record/journal"
 	"vedette/sim"
 	"vedette/watch/campaign"
 	"vedette/watch/hunt"
@@ -78,7 +77,6 @@ type reactedOne struct {
 
 	Why string `json:"why,omitempty"` // of no reaction
 
-	hosts   map[string]bool
 	targets map[vedette.AccountID]time.Time
 	started time.Time
 	blocked time.Time
@@ -156,7 +154,7 @@ the stream. It tells how many of the people reached were found, who was named wr
 type reaction struct {
 	h      *house
 	clock  time.Time
-	keys   map[authority.PersonID]ed25519.PrivateKey
+	people team
 	rng    *rand.Rand
 	truth  map[string]sim.Truth
 	ids    map[vedette.EventID]string
@@ -180,7 +178,7 @@ func (g *global) runReact(ctx context.Context, path, truth, facts string, seed u
 	}
 	defer func() { _ = tf.Close() }()
 	r := &reaction{
-		keys: map[authority.PersonID]ed25519.PrivateKey{}, rng: rand.New(rand.NewPCG(seed, 0x4e0)), ids: map[vedette.EventID]string{},
+		rng: rand.New(rand.NewPCG(seed, 0x4e0)), ids: map[vedette.EventID]string{},
 		one: map[string]*reactedOne{}, bare: bare,
 	}
 	if r.truth, err = sim.ReadTruth(tf); err != nil {
@@ -232,12 +230,13 @@ func firstTime(r *bufio.Reader) (time.Time, error) {
 
 // prepare enrols the two simulated people, arms what they block, and imports facts.
 func (r *reaction) prepare(ctx context.Context, facts string, out *reacted) error {
+	r.people = team{r.h, map[authority.PersonID]ed25519.PrivateKey{}}
 	for _, id := range []authority.PersonID{"first", "second"} {
 		pub, priv, err := authority.GenerateKey()
 		if err != nil {
 			return err
 		}
-		r.keys[id] = priv
+		r.people.keys[id] = priv
 		if _, err := r.h.people.Enrol(ctx, authority.Person{ID: id, Name: "Simulated", Role: authority.RoleAnalyst, Key: pub}, nil, r.clock); err != nil {
 			return err
 		}
@@ -342,11 +341,8 @@ func (r *reaction) decided(ctx context.Context, a *sequence.Arrival, out *sequen
 	t := r.truth[raw]
 	one := r.one[t.Campaign]
 	if one == nil {
-		one = &reactedOne{Name: t.Campaign, Kind: t.Kind, Again: -1, hosts: map[string]bool{}, targets: map[vedette.AccountID]time.Time{}, Extra: []string{}}
+		one = &reactedOne{Name: t.Campaign, Kind: t.Kind, Again: -1, targets: map[vedette.AccountID]time.Time{}, Extra: []string{}}
 		r.one[t.Campaign] = one
-	}
-	if t.Injected {
-		one.hosts[t.Host] = true
 	}
 	byBlock, byRule := false, false
 	for _, x := range out.Decision.Reasons {
@@ -432,22 +428,6 @@ func (h *house) takeOpened(ctx context.Context, a *sequence.Arrival) ([]casefile
 	return got.Cases, err
 }
 
-func (r *reaction) sign(act authority.Act, by ...authority.PersonID) ([][]byte, error) {
-	var out [][]byte
-	for _, id := range by {
-		a, err := authority.Approve(act, id, r.keys[id], r.clock)
-		if err != nil {
-			return nil, err
-		}
-		b, err := json.Marshal(a)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-	}
-	return out, nil
-}
-
 // react is one person's look at a case and what comes of it, in event time.
 func (r *reaction) react(ctx context.Context, x dueReaction) error {
 	h, one := r.h, x.one
@@ -468,28 +448,14 @@ func (r *reaction) react(ctx context.Context, x dueReaction) error {
 	if err != nil {
 		return err
 	}
-	names := caseNames(whole)
-	if len(names) == 0 {
+	if len(caseNames(whole)) == 0 {
 		one.Why = "the case has no name to confirm: " + whole.Kind
 		return nil
 	}
-	sure := names[0]
-	c := casefile.Confirmation{Value: sure.Value, Scope: sure.Scope, Corroboration: "simulated: looked at, and recognised"}
-	act, err := h.cases.ConfirmAct(ctx, x.id, c)
-	if err != nil {
-		return err
-	}
-	signed, err := r.sign(act, "first")
-	if err != nil {
-		return err
-	}
-	if _, err := h.cases.Confirm(ctx, x.id, c, signed...); err != nil {
+	if whole, err = r.people.confirm(ctx, whole, "simulated: looked at, and recognised", "first"); err != nil {
 		return err
 	}
 	one.Confirm = since()
-	if whole, err = h.cases.Get(ctx, x.id); err != nil {
-		return err
-	}
 	s, err := h.scene(ctx, whole)
 	if err != nil {
 		return err
@@ -497,65 +463,41 @@ func (r *reaction) react(ctx context.Context, x dueReaction) error {
 	if r.bare {
 		s.derived, s.sources.Derived = nil, nil
 	}
-	// Blocks: the confirmed name, then what was derived, as far as it may be felt.
-	orders := []response.Order{{Case: string(x.id), Tenant: h.cfg.Tenant, Value: sure.Value, Scope: sure.Scope, Verdict: vedette.Block}}
 	for _, d := range s.derived {
 		one.Derived++
-		if one.hosts[d.Host] || r.operators(one, d.Host) {
+		if r.operators(one, d.Host) {
 			one.Right++
 		} else {
 			one.Wrong = append(one.Wrong, d.Display+" "+d.Strength.String())
 		}
-		if d.Strength >= vedette.Warn {
-			orders = append(orders, response.Order{Case: string(x.id), Tenant: h.cfg.Tenant, Value: d.Host, Scope: d.Scope, Verdict: d.Strength})
-		}
 	}
-	for i := range orders {
-		orders[i].Until = r.clock.Add(30 * 24 * time.Hour).Truncate(time.Second)
-		act, err := response.BlockAct(orders[i].Case, orders[i].Tenant, orders[i].Value, orders[i].Scope, orders[i].Until, orders[i].Verdict)
-		if err != nil {
-			return err
+	for i, o := range s.orders(whole, r.clock.Add(30*24*time.Hour).Truncate(time.Second)) {
+		changed, err := r.people.block(ctx, o, "first", "second")
+		if i > 0 && (errors.Is(err, vedette.ErrForbidden) || errors.Is(err, vedette.ErrConflict)) {
+			continue // another campaign blocked it before, or the guard spares it
 		}
-		if signed, err = r.sign(act, "first", "second"); err != nil {
-			return err
-		}
-		done, err := h.desk.Block(ctx, orders[i], signed)
 		if err != nil {
-			if i > 0 && (errors.Is(err, vedette.ErrForbidden) || errors.Is(err, vedette.ErrConflict)) {
-				continue // another campaign blocked it before, or the guard spares it
-			}
 			return fmt.Errorf("block: %w", err)
 		}
-		cause, err := done.Cause(h.cfg.Tenant)
-		if err != nil {
-			return err
-		}
-		swept, err := h.desk.Sweep(ctx, cause, h.delivered(ctx, hunt.Name{Value: orders[i].Value, Scope: orders[i].Scope}))
-		if err != nil {
-			return fmt.Errorf("sweep: %w", err)
-		}
-		one.Changed += swept.Changed
+		one.Changed += changed
 	}
 	machine := time.Since(begin)
 	one.blocked, one.Block = r.clock, since()
 	// The second person signs, and the campaign is drawn.
 	r.clock = r.clock.Add(r.wait(secondMedian))
 	begin = time.Now()
-	ask := authority.Ask{Purpose: authority.PurposeNotify, Tenant: h.cfg.Tenant, Case: string(x.id), Until: r.clock.Add(24 * time.Hour).Truncate(time.Second)}
-	if act, err = ask.Act(); err != nil {
-		return err
-	}
-	if signed, err = r.sign(act, "first", "second"); err != nil {
-		return err
-	}
-	permit, err := h.people.Permit(ctx, ask, signed, r.clock)
+	permit, err := r.people.permit(ctx, x.id, "first", "second")
 	if err != nil {
 		return err
 	}
 	s.incident.At, s.incident.Window.To = r.clock, r.clock.Add(time.Minute)
 	reached := map[vedette.AccountID]string{}
+	byHost, err := r.byName(ctx, s.incident)
+	if err != nil {
+		return err
+	}
 	if r.bare {
-		for p := range r.byName(ctx, s.incident.Hosts, s.incident.Window) {
+		for p := range byHost {
 			reached[p] = "host"
 		}
 	} else {
@@ -571,7 +513,6 @@ func (r *reaction) react(ctx context.Context, x dueReaction) error {
 	}
 	one.Machine = float64(machine+time.Since(begin)) / float64(time.Millisecond)
 	one.Swept = since()
-	byHost := r.byName(ctx, s.incident.Hosts, s.incident.Window)
 	for a := range one.targets {
 		one.Targets++
 		if _, ok := reached[a]; ok {
@@ -603,24 +544,25 @@ func (r *reaction) operators(one *reactedOne, host string) bool {
 	return false
 }
 
-// byName are the people who met a confirmed name.
-func (r *reaction) byName(ctx context.Context, hosts []campaign.Host, w hunt.Window) map[vedette.AccountID]bool {
+// byName are the people who met a name of a case, found by it alone: what a list could do.
+func (r *reaction) byName(ctx context.Context, in campaign.Incident) (map[vedette.AccountID]bool, error) {
+	tokens, err := r.h.tokensOf(in.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	out := map[vedette.AccountID]bool{}
-	for _, x := range hosts {
-		var units []hunt.Key
-		for _, p := range x.Wanted {
-			units = append(units, p.Unit)
-		}
-		_, _ = r.h.past.Find(ctx, units, w, func(_ int, s *hunt.Sighting) bool {
-			for _, p := range x.Wanted {
-				if p.Name != 0 && (p.Name == s.Domain || p.Name == s.Host || p.Name == s.Tenant || p.Name == s.URL) && s.Act == hunt.Sent && !s.To.IsZero() {
-					out[s.To] = true
-				}
+	for _, x := range in.Hosts {
+		units, covers := hunt.Cover(tokens, hunt.Name{Value: x.Name, Scope: x.Scope}, in.Window)
+		if _, err := r.h.past.Find(ctx, units, in.Window, func(_ int, s *hunt.Sighting) bool {
+			if s.Act == hunt.Sent && !s.To.IsZero() && covers(s) {
+				out[s.To] = true
 			}
 			return true
-		})
+		}); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return out, nil
 }
 
 func (r *reaction) sum(out *reacted) {
@@ -688,43 +630,4 @@ func (out *reacted) print(w io.Writer) {
 	}
 	row("all", out.Whole)
 	t.flush()
-}
-
-// delivered yields the messages that history has of a name, as the desk needs them.
-func (h *house) delivered(ctx context.Context, n hunt.Name) func(func(response.Sighting, error) bool) {
-	return func(yield func(response.Sighting, error) bool) {
-		tokens, err := h.tokensOf(h.cfg.Tenant)
-		if err != nil {
-			yield(response.Sighting{}, err)
-			return
-		}
-		span, err := h.pastSpan(ctx)
-		if err != nil {
-			yield(response.Sighting{}, err)
-			return
-		}
-		units, covers := hunt.Cover(tokens, n, span)
-		var at []journal.Position
-		_, err = h.past.Find(ctx, units, hunt.Window{}, func(_ int, s *hunt.Sighting) bool {
-			if covers(s) && s.Act == hunt.Sent {
-				at = append(at, s.Position)
-			}
-			return true
-		})
-		if err != nil {
-			yield(response.Sighting{}, err)
-			return
-		}
-		for _, p := range at {
-			for e, err := range h.journal.Read(ctx, p) {
-				if err == nil && e.Position != p {
-					break
-				}
-				if !yield(response.Sighting{Event: e.Event.ID, At: e.Event.At, Was: e.Decision.Verdict, Would: e.Decision.Would}, err) {
-					return
-				}
-				break
-			}
-		}
-	}
 }

@@ -192,16 +192,13 @@ func (h *house) rooms(ctx context.Context, kept string) (err error) {
 		People: h.people, Guard: func() response.Guard { return h.guardNow() }, Harm: harm{h}, Indicators: force{h}, Arms: h.arms,
 		Book: h.proof, Deeds: h.deeds, Outbox: h.outbox, Now: h.now, Log: h.log, Registerer: h.metrics,
 	})
-	if err != nil {
-		return err
-	}
-	return nil
+	return err
 }
 
-// asideMark is how the name of a history begins that could not be opened and was moved aside.
+// The name of a history that could not be opened and was moved aside: the mark, then when.
 const (
 	asideMark = "history.damaged-"
-	asideTime = "20060102T150405Z" // behind it: when
+	asideTime = "20060102T150405Z"
 )
 
 // forgetAside removes histories that were moved aside when their own term is over: nothing else expires in them.
