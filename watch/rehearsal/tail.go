@@ -1,0 +1,114 @@
+package rehearsal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"vedette"
+)
+
+// bins of a tail: a sixteenth of a doubling each, from an eighth on.
+const bins = 160
+
+func binOf(x float64) int {
+	if x <= 0 {
+		return 0
+	}
+	return min(int(16*math.Log2(1+8*x)), bins-1)
+}
+
+// Tail is how large a number usually is here: a histogram of what was seen before. The zero value has seen nothing.
+type Tail struct {
+	n    uint64
+	bins [bins]uint32
+}
+
+// Add notes a value. NaN, which is not measured, is not noted.
+func (t *Tail) Add(x float64) {
+	if !math.IsNaN(x) {
+		t.n++
+		t.bins[binOf(x)]++
+	}
+}
+
+// Bits is the surprise at a value at least that large: -log2 of the share of what was seen before. Beyond what was seen it grows no further than the count
+// allows; without a measurement it is 0.
+func (t *Tail) Bits(x float64) float64 {
+	if math.IsNaN(x) || x <= 0 {
+		return 0
+	}
+	b := binOf(x)
+	above := uint64(0)
+	for i := bins - 1; i >= b; i-- {
+		above += uint64(t.bins[i])
+	}
+	return max(0, -math.Log2(float64(above+1)/float64(t.n+1)))
+}
+
+// bands are the sizes of groups that are compared with one another.
+const bands = 3
+
+func band(k int) int {
+	switch {
+	case k <= 3:
+		return 0
+	case k <= 8:
+		return 1
+	}
+	return 2
+}
+
+// tails are the platform's own distributions of every feature.
+type tails [bands][Features]Tail
+
+// table is a tail made ready for asking: the bits of each bin.
+type table [bands][Features][bins]float32
+
+func (t *tails) ready(to *table) {
+	for b := range t {
+		for f := range t[b] {
+			x := &t[b][f]
+			above := uint64(0)
+			for i := bins - 1; i >= 0; i-- {
+				above += uint64(x.bins[i])
+				to[b][f][i] = float32(max(0, -math.Log2(float64(above+1)/float64(x.n+1))))
+			}
+		}
+	}
+}
+
+func (t *tails) add(k int, f *Measured) {
+	b := band(k)
+	for i := range f {
+		t[b][i].Add(f[i])
+	}
+}
+
+func (t *Tail) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, t.n)
+	for _, n := range t.bins {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return b
+}
+
+func (t *Tail) read(b []byte) ([]byte, error) {
+	next := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	t.n = next()
+	for i := range t.bins {
+		if len(b) == 0 {
+			return nil, fmt.Errorf("rehearsal: a tail ends early: %w", vedette.ErrInvalid)
+		}
+		t.bins[i] = uint32(next())
+	}
+	return b, nil
+}
