@@ -198,6 +198,14 @@ func (s *State) FindDomain(l *vedette.Link) (Ref, bool) {
 	return s.byDomain.find(cut(t.Bytes), s.domainKey)
 }
 
+// FindToken returns the domain, or the hoster's tenant, of a token.
+func (s *State) FindToken(t vedette.Token) (Ref, bool) {
+	if t.IsZero() {
+		return 0, false
+	}
+	return s.byDomain.find(cut(t.Bytes), s.domainKey)
+}
+
 // Now is the hour of the last event.
 func (s *State) Now() uint32 { return s.now }
 

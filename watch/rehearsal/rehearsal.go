@@ -31,13 +31,19 @@ type Config struct {
 	PerWeek float64
 	// Least is how many active accounts a platform must have for its groups to be compared. Default 2000.
 	Least int
-	// Learning is how long groups are looked at before any is told. Default 21 days.
+	// Settling is how long events are taken before any group is measured. Default 7 days; 1 to 90 days.
+	Settling time.Duration
+	// WarmUp is how long groups are measured before any counts for the threshold. Default 14 days; at most a year.
+	WarmUp time.Duration
+	// Learning is the time after it by which the threshold is first set. Default 21 days; 7 days to a year.
 	Learning time.Duration
 }
 
 func (c Config) withDefaults() Config {
 	c.PerWeek = cmp.Or(c.PerWeek, 3)
 	c.Least = cmp.Or(c.Least, 2000)
+	c.Settling = cmp.Or(c.Settling, 7*24*time.Hour)
+	c.WarmUp = cmp.Or(c.WarmUp, 14*24*time.Hour)
 	c.Learning = cmp.Or(c.Learning, 21*24*time.Hour)
 	return c
 }
@@ -50,8 +56,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("rehearsal.per_week: %v is not over 0 and at most 1000: %w", c.PerWeek, vedette.ErrInvalid)
 	case c.Least < 0:
 		return fmt.Errorf("rehearsal.least: %d is under 0: %w", c.Least, vedette.ErrInvalid)
-	case c.Learning < 24*time.Hour || c.Learning > 365*24*time.Hour:
-		return fmt.Errorf("rehearsal.learning: %s is not 24h to 8760h: %w", c.Learning, vedette.ErrInvalid)
+	case c.Settling < 24*time.Hour || c.Settling > 90*24*time.Hour:
+		return fmt.Errorf("rehearsal.settling: %s is not 24h to 2160h: %w", c.Settling, vedette.ErrInvalid)
+	case c.WarmUp < 0 || c.WarmUp > 365*24*time.Hour:
+		return fmt.Errorf("rehearsal.warm_up: %s is not 0 to 8760h: %w", c.WarmUp, vedette.ErrInvalid)
+	case c.Learning < 7*24*time.Hour || c.Learning > 365*24*time.Hour:
+		return fmt.Errorf("rehearsal.learning: %s is not 168h to 8760h: %w", c.Learning, vedette.ErrInvalid)
 	}
 	return nil
 }
@@ -63,29 +73,52 @@ type Cell struct {
 	First    time.Time
 	Last     time.Time
 	Score    vedette.MilliBits // the highest so far
-	Evidence Evidence          // at the highest score
 	At       time.Time         // of the highest score
+	Evidence Evidence          // at the highest score
 	Alerted  time.Time         // zero: never
-	told     int               // members at the last finding
+	Told     int               // members at the last finding
+	Judged   Disposition
 }
 
-// Detector is a population.Watcher.
+// Disposition is what a person made of a finding.
+type Disposition uint8
+
+// The dispositions.
+const (
+	Unjudged  Disposition = iota
+	Confirmed             // an operator's: it counts no more as one of the platform's own
+	Wrong
+	Unclear // counted as wrong: the team had the work
+)
+
+// Voucher says since when a partner has vouched for an account, which then is a person at risk and not an operator who enrolled himself.
+type Voucher interface {
+	Vouched(vedette.AccountID) (since time.Time, ok bool)
+}
+
+// Detector is a population.Watcher. It is for one goroutine.
 type Detector struct {
-	cfg   Config
-	model *Model
-	group grouping
-	meter meter
-	tails tails
-	table *table
-	curve []Curve
-	fits  []*fitted
-	day   int64
-	cells []*Cell
-	of    map[vedette.AccountID]*Cell
-	bound vedette.MilliBits // an alert needs as much
-	found []vedette.Finding
-	// Observe, where set, is told every group that was looked at, with its evidence and score: for those who measure the detector.
-	Observe func(at time.Time, c *Cell, members []vedette.AccountID, e *Evidence, score float64)
+	cfg      Config
+	model    *Model
+	group    grouping
+	meter    meter
+	tails    tails
+	table    *table
+	curve    []Curve
+	fits     []*fitted
+	state    *population.State
+	day      int64
+	begun    time.Time // the first tick that judged
+	cells    []*Cell
+	of       map[vedette.AccountID]*Cell
+	budget   Budget
+	past     []vedette.MilliBits // scores of cells that ended in the learning time
+	findings []vedette.Finding
+	silent   string // why nothing is judged; empty: it is
+	// Vouchers says who is vouched for. nil: nobody.
+	Vouchers Voucher
+	// Observe, where set, is told every cell at each tick, with its evidence and score: for those who measure the detector.
+	Observe func(at time.Time, c *Cell, e *Evidence, score float64)
 }
 
 // New makes a detector. model nil is Standard.
@@ -96,10 +129,22 @@ func New(cfg Config, model *Model) (*Detector, error) {
 	if model == nil {
 		model = Standard()
 	}
-	return &Detector{
-		cfg: cfg.withDefaults(), model: model, of: map[vedette.AccountID]*Cell{}, bound: math.MaxInt32, table: new(table),
-		curve: make([]Curve, len(model.Filters)+1),
-	}, nil
+	d := &Detector{
+		cfg: cfg.withDefaults(), model: model, of: map[vedette.AccountID]*Cell{}, table: new(table), curve: make([]Curve, len(model.Filters)+1),
+		silent: "no events yet",
+	}
+	d.budget = Budget{PerWeek: d.cfg.PerWeek}
+	d.ready()
+	return d, nil
+}
+
+// ready makes what was learned askable. After each tick the tables are what the tails say, so that a restored detector has the same.
+func (d *Detector) ready() {
+	d.tails.ready(d.table)
+	d.fits = d.fits[:0]
+	for i := range d.curve {
+		d.fits = append(d.fits, d.curve[i].fit())
+	}
 }
 
 // Before implements population.Watcher.
@@ -113,21 +158,18 @@ type scored struct {
 
 // Tick implements population.Watcher.
 func (d *Detector) Tick(s *population.State, at time.Time) {
-	if s.Active() < d.cfg.Least || at.Sub(s.Started()) < 7*24*time.Hour {
+	d.state = s
+	if d.silent = d.blind(s, at); d.silent != "" {
 		return
+	}
+	if d.begun.IsZero() {
+		d.begun = at
 	}
 	nodes := d.group.group(s)
 	d.meter.s, d.meter.r = s, ratesOf(s)
 	today := at.Unix() / 86400
 	learn := today != d.day
-	if learn {
-		d.day = today
-		d.tails.ready(d.table)
-		d.fits = d.fits[:0]
-		for i := range d.curve {
-			d.fits = append(d.fits, d.curve[i].fit())
-		}
-	}
+	d.day = today
 	best := make([]scored, 0, len(nodes)/2)
 	for i := range nodes {
 		m := nodes[i].members
@@ -137,6 +179,7 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 		}
 		e := d.table.evidence(len(m), &f)
 		sc, outs := d.judge(&e)
+		e.score = sc
 		best = append(best, scored{i, sc, e})
 		if learn { // every group that could be told is one of those that it is compared with
 			d.tails.add(len(m), &f)
@@ -146,7 +189,25 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 		}
 	}
 	d.follow(s, at, nodes, best)
+	d.weigh(at)
+	if learn {
+		d.ready()
+	}
 }
+
+// blind says why nothing can be judged, or nothing.
+func (d *Detector) blind(s *population.State, at time.Time) string {
+	switch {
+	case s.Active() < d.cfg.Least:
+		return fmt.Sprintf("not enough people: %d active accounts, and groups are compared from %d on", s.Active(), d.cfg.Least)
+	case at.Sub(s.Started()) < d.cfg.Settling:
+		return fmt.Sprintf("cold: what is usual here is known after %d days", int(d.cfg.Settling.Hours()/24))
+	}
+	return ""
+}
+
+// Silent says why nothing is judged; empty where it is.
+func (d *Detector) Silent() string { return d.silent }
 
 // judge scores a group: the mixture of all filters and of the untaught surprise, each on the scale of the platform's own groups.
 func (d *Detector) judge(e *Evidence) (score float64, outs []float64) {
@@ -181,7 +242,7 @@ func (d *Detector) follow(s *population.State, at time.Time, nodes []node, best 
 		for _, r := range m {
 			taken[r] = true
 		}
-		if b.score < 6 { // one of 64: nothing to follow
+		if b.score < leastScore {
 			continue
 		}
 		ids := make([]vedette.AccountID, len(m))
@@ -190,17 +251,20 @@ func (d *Detector) follow(s *population.State, at time.Time, nodes []node, best 
 		}
 		slices.SortFunc(ids, func(x, y vedette.AccountID) int { return slices.Compare(x[:], y[:]) })
 		c := d.cell(ids, at)
-		if v := milli(b.score); v > c.Score || c.At.IsZero() {
+		if v := milli(b.score) - d.known(c); v > c.Score || c.At.IsZero() {
 			c.Score, c.Evidence, c.At = v, b.e, at
 		}
 		if d.Observe != nil {
-			d.Observe(at, c, ids, &b.e, b.score)
+			d.Observe(at, c, &b.e, b.score)
 		}
-		d.alert(s, c, at)
+		d.alert(s, c, m, at)
 	}
 	d.cells = slices.DeleteFunc(d.cells, func(c *Cell) bool {
 		if at.Sub(c.Last) <= 21*24*time.Hour {
 			return false
+		}
+		if d.budget.Set.IsZero() && c.Judged != Confirmed && c.At.Sub(d.begun) >= d.cfg.WarmUp {
+			d.past = append(d.past, c.Score)
 		}
 		for _, a := range c.Members {
 			if d.of[a] == c {
@@ -256,7 +320,20 @@ func (d *Detector) cell(ids []vedette.AccountID, at time.Time) *Cell {
 	return best
 }
 
-func (d *Detector) alert(s *population.State, c *Cell, at time.Time) {}
+// known is what is taken off a cell's score where partners vouched for members before the window in which it is judged: a share of six bits. Whoever asked for
+// protection alone changes nothing: an operator would enrol his own test accounts.
+func (d *Detector) known(c *Cell) vedette.MilliBits {
+	if d.Vouchers == nil {
+		return 0
+	}
+	n := 0
+	for _, a := range c.Members {
+		if since, ok := d.Vouchers.Vouched(a); ok && c.First.Sub(since) >= population.Fresh {
+			n++
+		}
+	}
+	return vedette.MilliBits(6000 * n / len(c.Members))
+}
 
 // Cells are the cells that are followed.
 func (d *Detector) Cells() []*Cell { return d.cells }

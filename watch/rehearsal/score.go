@@ -18,6 +18,7 @@ type Evidence struct {
 	Bits     [Features]float64
 	Channels [Channels]float64
 	Measured Measured
+	score    float64
 }
 
 func (t *table) evidence(k int, f *Measured) (e Evidence) {
