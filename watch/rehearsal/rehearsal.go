@@ -119,6 +119,8 @@ type Detector struct {
 	Vouchers Voucher
 	// Observe, where set, is told every cell at each tick, with its evidence and score: for those who measure the detector.
 	Observe func(at time.Time, c *Cell, e *Evidence, score float64)
+	// Sample, where set, is told every group that was measured, once a day: for those who teach a model.
+	Sample func(at time.Time, members []vedette.AccountID, e *Evidence)
 }
 
 // New makes a detector. model nil is Standard.
@@ -181,6 +183,13 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 		sc, outs := d.judge(&e)
 		e.score = sc
 		best = append(best, scored{i, sc, e})
+		if learn && d.Sample != nil {
+			ids := make([]vedette.AccountID, len(m))
+			for j, r := range m {
+				ids[j] = s.Account(r).ID
+			}
+			d.Sample(at, ids, &e)
+		}
 		if learn { // every group that could be told is one of those that it is compared with
 			d.tails.add(len(m), &f)
 			for j := range outs {

@@ -2,10 +2,7 @@ package rehearsal
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
-
-	"vedette"
 )
 
 // bins of a tail: a sixteenth of a doubling each, from an eighth on.
@@ -94,21 +91,11 @@ func (t *Tail) append(b []byte) []byte {
 }
 
 func (t *Tail) read(b []byte) ([]byte, error) {
-	next := func() uint64 {
-		v, n := binary.Uvarint(b)
-		if n <= 0 {
-			b = nil
-			return 0
-		}
-		b = b[n:]
-		return v
+	r, err := numbers(b, bins)
+	if err != nil {
+		return nil, err
 	}
-	t.n = next()
-	for i := range t.bins {
-		if len(b) == 0 {
-			return nil, fmt.Errorf("rehearsal: a tail ends early: %w", vedette.ErrInvalid)
-		}
-		t.bins[i] = uint32(next())
-	}
-	return b, nil
+	t.n = r.first
+	copy(t.bins[:], r.rest)
+	return r.b, nil
 }
