@@ -90,7 +90,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	if grown {
 		say("grown", 0, "told before; it has grown by half since")
 	}
-	say("what-this-is", 0, fmt.Sprintf("a lead: one of 2 to the %.1f groups of this platform looks like this; nobody's guilt, and no ground to act on anybody", e.total()))
+	say("what-this-is", 0, fmt.Sprintf("a lead: few of the %d groups that were looked at here before looked like this, or none. It is nobody's guilt, and no ground to act on anybody", e.among))
 	for _, c := range []struct {
 		f    Feature
 		text string
@@ -155,8 +155,6 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	}
 	return rs, links, basis
 }
-
-func (e *Evidence) total() float64 { return e.score }
 
 // text says in words what a channel measured.
 func (e *Evidence) text(c Channel) string {

@@ -181,7 +181,7 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 		}
 		e := d.table.evidence(len(m), &f)
 		sc, outs := d.judge(&e)
-		e.score = sc
+		e.score, e.among = sc, d.curve[0].n
 		best = append(best, scored{i, sc, e})
 		if learn && d.Sample != nil {
 			ids := make([]vedette.AccountID, len(m))

@@ -100,10 +100,11 @@ type fixedEvidence struct {
 	Channels [Channels]float64
 	Measured [Features]float64
 	Score    float64
+	Among    uint64
 }
 
 func (e *Evidence) fixed() fixedEvidence {
-	return fixedEvidence{int64(e.Size), e.Bits, e.Channels, e.Measured, e.score}
+	return fixedEvidence{int64(e.Size), e.Bits, e.Channels, e.Measured, e.score, e.among}
 }
 
 // Restore makes the detector that Save saved, of the same model. Its state is the population's that goes with it. Its error wraps vedette.ErrInvalid.
@@ -158,7 +159,7 @@ func Restore(cfg Config, model *Model, b []byte, s *population.State) (*Detector
 			return nil, fmt.Errorf("rehearsal: evidence of cell %d: %w", i, ErrDamaged)
 		}
 		x := &k.Cell
-		c := &Cell{x.ID, x.Members, x.First, x.Last, x.Score, x.At, Evidence{int(e.Size), e.Bits, e.Channels, e.Measured, e.Score}, x.Alerted, x.Told, x.Judged}
+		c := &Cell{x.ID, x.Members, x.First, x.Last, x.Score, x.At, Evidence{int(e.Size), e.Bits, e.Channels, e.Measured, e.Score, e.Among}, x.Alerted, x.Told, x.Judged}
 		for _, a := range k.Owned {
 			if !slices.Contains(c.Members, a) {
 				return nil, fmt.Errorf("rehearsal: a member of cell %d: %w", i, ErrDamaged)

@@ -19,6 +19,7 @@ type Evidence struct {
 	Channels [Channels]float64
 	Measured Measured
 	score    float64
+	among    uint64 // groups that it was held against
 }
 
 func (t *table) evidence(k int, f *Measured) (e Evidence) {
