@@ -31,9 +31,10 @@ type Config struct {
 	PerWeek float64
 	// Least is how many active accounts a platform must have for its groups to be compared. Default 2000.
 	Least int
-	// Settling is how long events are taken before any group is measured. Default 7 days; 1 to 90 days.
+	// Settling is how long events are taken before any group is measured: acquaintances count from their third week on, and until then everybody looks like
+	// a stranger here. Default 15 days; 1 to 90 days.
 	Settling time.Duration
-	// WarmUp is how long groups are measured before any counts for the threshold. Default 14 days; at most a year.
+	// WarmUp is how long groups are measured before any counts for the threshold. Default 6 days; at most a year.
 	WarmUp time.Duration
 	// Learning is the time after it by which the threshold is first set. Default 21 days; 7 days to a year.
 	Learning time.Duration
@@ -42,8 +43,8 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.PerWeek = cmp.Or(c.PerWeek, 3)
 	c.Least = cmp.Or(c.Least, 2000)
-	c.Settling = cmp.Or(c.Settling, 7*24*time.Hour)
-	c.WarmUp = cmp.Or(c.WarmUp, 14*24*time.Hour)
+	c.Settling = cmp.Or(c.Settling, 15*24*time.Hour)
+	c.WarmUp = cmp.Or(c.WarmUp, 6*24*time.Hour)
 	c.Learning = cmp.Or(c.Learning, 21*24*time.Hour)
 	return c
 }

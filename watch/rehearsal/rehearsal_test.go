@@ -132,7 +132,7 @@ func watch(t testing.TB, cfg Config, partitions int, es []vedette.Event, cut int
 // hand passes on to a watcher that is made after the population.
 type hand struct{ population.Watcher }
 
-var small = Config{Least: 100, Settling: 7 * 24 * time.Hour, WarmUp: 7 * 24 * time.Hour, Learning: 14 * 24 * time.Hour}
+var small = Config{Least: 100, Settling: 15 * 24 * time.Hour, WarmUp: 4 * 24 * time.Hour, Learning: 14 * 24 * time.Hour}
 
 func TestACellIsFoundWhileItRehearses(t *testing.T) {
 	es := platform(1, 800)
