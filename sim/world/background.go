@@ -84,7 +84,7 @@ func (w *World) background() {
 			for h < slotHours-1 && u >= until[country][h] {
 				h++
 			}
-			if p.awake(hour0 + h) {
+			if p.awake(hour0+h) && (born == 0 || hour0+h > born) {
 				w.session(a, int64(hour0+h)*hourMS+int64(d.below(hourMS)), day, &d)
 			}
 		}

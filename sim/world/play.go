@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	slotHours   = 6
+	slotHours   = 3
 	slotsPerDay = 24 / slotHours
 	hourMS      = 3_600_000
 	slotMS      = slotHours * hourMS
@@ -49,8 +49,8 @@ type World struct {
 
 	// of one playing
 	slot    int
-	buckets [][]rec
-	spare   [][]rec
+	now     []rec   // of this slot
+	buckets [][]rec // of later ones
 	keys    []uint64
 	keys2   []uint64
 	stages  []stage
@@ -158,6 +158,8 @@ func (w *World) Vouched(id vedette.AccountID) bool {
 func (w *World) Play(yield func(*vedette.Event) bool) {
 	w.reset()
 	for w.slot = range w.slots {
+		w.now = append(w.now[:0], w.buckets[w.slot]...)
+		w.buckets[w.slot] = nil
 		w.background()
 		if w.file != nil {
 			w.file.play(w)
@@ -178,7 +180,7 @@ func (w *World) reset() {
 	for i := range w.cast {
 		w.cast[i].seen = 0
 	}
-	w.buckets, w.spare = make([][]rec, w.slots), nil
+	w.buckets = make([][]rec, w.slots)
 	w.stages = append(w.stages[:0], stage{})
 	w.staged, w.met = map[uint64]uint16{}, map[uint64]uint8{}
 	w.sites, w.groups, w.count, w.lastMS, w.lastHi, w.stopped = 0, 1<<27, 0, -1, 0, false
@@ -202,31 +204,26 @@ func (w *World) push(ms int64, r rec) bool {
 		return false
 	}
 	r.ms = uint32(ms % slotMS)
-	if w.buckets[slot] == nil && len(w.spare) > 0 {
-		w.buckets[slot] = w.spare[len(w.spare)-1]
-		w.spare = w.spare[:len(w.spare)-1]
+	if slot == w.slot {
+		w.now = append(w.now, r)
+	} else {
+		w.buckets[slot] = append(w.buckets[slot], r)
 	}
-	w.buckets[slot] = append(w.buckets[slot], r)
 	return true
 }
 
 // tell sorts the slot's events and yields them.
 func (w *World) tell(yield func(*vedette.Event) bool) {
-	recs := w.buckets[w.slot]
-	w.order(recs)
+	w.order(w.now)
 	base := w.start + int64(w.slot)*slotMS
 	for _, k := range w.keys {
-		if w.emit(&recs[uint32(k)], base, yield); w.stopped {
+		if w.emit(&w.now[uint32(k)], base, yield); w.stopped {
 			return
 		}
 	}
-	w.buckets[w.slot] = nil
-	if len(w.spare) < 8 && recs != nil {
-		w.spare = append(w.spare, recs[:0])
-	}
 }
 
-// order fills keys with the places of recs in order of time: two passes over the 25 bits of a slot's milliseconds. What was pushed first comes first.
+// order fills keys with the places of recs in order of time: two passes over the 24 bits of a slot's milliseconds. What was pushed first comes first.
 func (w *World) order(recs []rec) {
 	n := len(recs)
 	w.keys, w.keys2 = slices.Grow(w.keys[:0], n)[:n], slices.Grow(w.keys2[:0], n)[:n]
@@ -316,6 +313,9 @@ func (w *World) emit(r *rec, base int64, yield func(*vedette.Event) bool) {
 		}
 		last = &c.seen
 	}
+	if *last == 0 {
+		*last = 1 // it did something, if only to end
+	}
 	device, net := uint64(0), netKey(0)
 	var hit *target
 	if r.via != 0 {
@@ -341,9 +341,6 @@ func (w *World) emit(r *rec, base int64, yield func(*vedette.Event) bool) {
 		key := mix(uint64(r.actor)<<32 ^ uint64(net))
 		if w.staged[key] != uint16(hour+1) {
 			w.staged[key] = uint16(hour + 1)
-			if *last == 0 {
-				*last = 1
-			}
 			if r.kind != vedette.KindAccountRegistered && r.kind != vedette.KindAccountSeen {
 				w.body.seen.Device = w.wide(saltDevice, device)
 				w.network(net, &w.body.seen.Network)

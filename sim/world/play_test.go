@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"runtime"
 	"testing"
 	"time"
 
@@ -102,4 +103,11 @@ func TestEventsComeInOrderOfTimeAndID(t *testing.T) {
 	if wrong > 0 || n == 0 {
 		t.Errorf("%d of %d events are out of order", wrong, n)
 	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

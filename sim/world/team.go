@@ -164,17 +164,18 @@ func (w *World) drawTeam(p *Plan, kind, k int, from, to int64, anyTime bool) {
 	}
 	t.drawEnds(w, &d)
 	t.wake = t.begin
+	e := dice(w.salted(saltEnrol, 1<<40|uint64(t.id)))
 	for i := range t.members {
 		t.wake = min(t.wake, t.members[i].from)
 		if m := &t.members[i]; m.account >= w.ordinary {
 			c := &w.cast[m.account-w.ordinary]
 			t.wake = min(t.wake, c.reg)
-			if d.chance(p.Accounts.Enrolled) {
+			if e.chance(p.Accounts.Enrolled) {
 				w.enrolled[m.account] = false
 			}
 		}
-		if p.AtRisk && !p.Hostile && d.chance(w.s.Enrolled.AtRisk) {
-			w.enrolled[t.members[i].account] = d.chance(w.s.Enrolled.Vouched)
+		if p.AtRisk && !p.Hostile && e.chance(w.s.Enrolled.AtRisk) {
+			w.enrolled[t.members[i].account] = e.chance(w.s.Enrolled.Vouched)
 		}
 	}
 	t.dice = d
