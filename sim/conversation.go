@@ -142,3 +142,18 @@ func readChat(r io.Reader, source int, accounts, groups *people) ([]said, error)
 		})
 	}
 }
+
+// Conversation reads one real conversation (docs/formats/scenario.md, "background.file") and gives its messages in order of time. People and
+// groups are numbers from 0, by first appearance; of text nothing is told but whether it held a link. It returns how many people there are.
+func Conversation(path string, each func(at time.Time, from, to int, group, link bool)) (int, error) {
+	accounts, groups := &people{number: map[string]int32{}}, &people{number: map[string]int32{}}
+	said, err := readConversation(path, 0, accounts, groups)
+	if err != nil {
+		return 0, err
+	}
+	for i := range said {
+		s := &said[i]
+		each(time.UnixMilli(s.at), int(s.from), int(s.to), s.group, s.link)
+	}
+	return int(accounts.next), nil
+}

@@ -249,6 +249,10 @@ func (r *reader) pairs(n *yaml.Node, path string, each func(k string, kn, x *yam
 		if over.Kind == yaml.AliasNode {
 			over = over.Alias
 		}
+		if over.Kind != yaml.MappingNode {
+			r.fault(over, path, "want keys and values to lay this over")
+			break
+		}
 		for k := 0; k+1 < len(over.Content); k += 2 {
 			if !hasKey(content, over.Content[k].Value) {
 				content = append(content, over.Content[k], over.Content[k+1])
@@ -439,9 +443,6 @@ func (s *Scenario) check(lines map[string]int) error {
 	walk(reflect.ValueOf(s).Elem(), "", "")
 	if d := s.Days(); d < 1 || d > 365 {
 		fault("test", "a world lasts 1 to 365 days, not %d", d)
-	}
-	if f := s.Background.Format; f != "" && f != "edges" && f != "chat" {
-		fault("background.format", "want edges or chat, got %q", f)
 	}
 	for _, p := range s.Teams {
 		if p.Attack != nil && (p.Count.Learning > 0 && s.Learning == 0 || p.Count.Test > 0 && s.Test == 0) {

@@ -47,8 +47,6 @@ type Enrolled struct {
 type Background struct {
 	// File is a real conversation, whose edges and gaps (scaled in time) take the place of made-up talk; empty: made-up.
 	File string `yaml:"file"`
-	// Format of the file: "" or "edges", "chat".
-	Format string `yaml:"format"`
 
 	Sessions    float64 `yaml:"sessions"`     // times that an account comes on, mean
 	Spread      float64 `yaml:"spread"`       // sigma of the logarithm of it over accounts
