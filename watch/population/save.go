@@ -153,7 +153,7 @@ func (w *writer) refs(rs []Ref) {
 }
 
 func (w *writer) state(s *State) {
-	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.active), s.links, uint64(len(s.accounts)))
+	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.lonely), uint64(s.active), s.links, uint64(len(s.accounts)))
 	for i := range s.accounts {
 		a := &s.accounts[i]
 		w.raw(a.ID[:])
@@ -328,6 +328,7 @@ func (r *reader) refs() []Ref {
 
 func (r *reader) state(s *State) {
 	read(r, &s.now, &s.start, &s.settled, &s.day)
+	read(r, &s.lonely)
 	s.active, s.links = int(r.uint()), r.uint()
 	n := r.len(70)
 	s.accounts = make([]Account, n)

@@ -64,7 +64,7 @@ type Flag uint8
 const (
 	Gone        Flag = 1 << iota // deleted, and not restored
 	Registered                   // seen to register
-	Established                  // over 30 days old, with five established people who answer
+	Established                  // has a life of its own here
 	dead                         // will be dropped
 )
 
@@ -149,6 +149,7 @@ type State struct {
 	settled  uint32   // hour from which on a first sight is news
 	settling uint32   // hours
 	day      uint32   // of the last daily work
+	lonely   uint8    // the mass up to which an account is lonely, as of the last tick
 	active   int      // accounts that were active in the last ten days, as of the last tick
 	links    uint64   // events with link tokens
 }
@@ -428,7 +429,7 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	if s.owns(r, t) {
 		bump(&x.N)
 	}
-	if s.accounts[r].Mass > 3 && kind != SharedGroup {
+	if !s.Lonely(&s.accounts[r]) && kind != SharedGroup {
 		return // somebody with a life of their own: counted, not named
 	}
 	if len(us) == maxShared {
@@ -446,7 +447,7 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 // weakest is the place of a use that may be forgotten for another one: of somebody with a life of their own, or two weeks old.
 func (s *State) weakest(us []Use) int {
 	for i := range us {
-		if s.accounts[us[i].Account].Mass > 3 || s.now-us[i].Hour > uint32(Silence/time.Hour) {
+		if !s.Lonely(&s.accounts[us[i].Account]) || s.now-us[i].Hour > uint32(Silence/time.Hour) {
 			return i
 		}
 	}

@@ -24,48 +24,81 @@ func (s *State) tick(at time.Time) {
 // oldTie is how many days an acquaintance must last before it counts as one of a life of one's own.
 const oldTie = 14
 
+// The most that is asked of somebody with a life of their own. Where people have few acquaintances, or the platform was seen for a short time only, less is.
+const (
+	mostKnown  = 5 // of an established account: acquaintances older than a month
+	mostLonely = 3 // of a lonely one: established acquaintances
+)
+
 // daily counts who knows how many established people, and lets what was counted fade: each account on its own day of the week, so that no day is special.
+// An account is established that is older than a month and has known, for two weeks, as many such accounts as half of them have, or five. It is lonely when
+// it has known no more established ones than the loneliest fifth, or three. It spares whoever has friends of long standing; it costs people who are new, or
+// keep to very few: they can be looked at as a group. Buying one's way out takes weeks of talk with real people for each account.
 //
-// Source: DETECTION 2.2's organic mass, one step of SybilRank (Cao et al., NSDI 2012) with bounded state.
+// Source: organic mass of DETECTION 2.2, two steps of SybilRank (Cao et al., NSDI 2012) with bounded state.
 func (s *State) daily() {
 	today := uint16(s.now / 24)
-	s.active = 0
+	old := func(a *Account) bool { return a.Born == 0 || s.now-a.Born > 30*24 }
+	long := func(t *Tie) bool { return t.Mutual() && today-t.First >= oldTie }
+	var known, masses [MaxTies + 1]int
+	all := 0
 	for i := range s.accounts {
 		a := &s.accounts[i]
-		if a.Last != 0 && s.now-a.Last <= 240 {
-			s.active++
-		}
-		var mass uint8
+		var n uint8
 		for j := range a.Ties {
-			t := &a.Ties[j]
-			if t.Mutual() && today-t.First >= oldTie && s.accounts[t.Peer].Flags&Established != 0 {
-				mass++
+			if t := &a.Ties[j]; long(t) && old(&s.accounts[t.Peer]) {
+				n++
 			}
 		}
-		a.Mass = mass
-		if uint32(i)%7 == uint32(today)%7 {
-			fade(a)
+		a.Mass = n // for this pass and the next
+		if old(a) {
+			known[n]++
+			all++
 		}
 	}
+	enough := uint8(min(mostKnown, max(2, quantile(&known, all, 2))))
 	for i := range s.accounts {
 		a := &s.accounts[i]
-		old := a.Born == 0 || s.now-a.Born > 30*24
-		known := a.Mass
-		if s.now < s.settled+oldTie*24 { // the first weeks: nobody can be established yet by somebody who is
-			known = 0
-			for j := range a.Ties {
-				if a.Ties[j].Mutual() {
-					known++
-				}
-			}
-		}
-		if old && known >= 5 {
+		if old(a) && a.Mass >= enough {
 			a.Flags |= Established
 		} else {
 			a.Flags &^= Established
 		}
 	}
+	s.active = 0
+	for i := range s.accounts {
+		a := &s.accounts[i]
+		var mass uint8
+		for j := range a.Ties {
+			if t := &a.Ties[j]; long(t) && s.accounts[t.Peer].Flags&Established != 0 {
+				mass++
+			}
+		}
+		a.Mass = mass
+		if a.Last != 0 && s.now-a.Last <= 240 {
+			s.active++
+			masses[mass]++
+		}
+		if uint32(i)%7 == uint32(today)%7 {
+			fade(a)
+		}
+	}
+	s.lonely = uint8(min(mostLonely, quantile(&masses, s.active, 5)))
 }
+
+// quantile is the least value that one part in parts of all does not exceed.
+func quantile(counts *[MaxTies + 1]int, all, parts int) int {
+	sum := 0
+	for v, n := range counts {
+		if sum += n; sum*parts > all {
+			return v
+		}
+	}
+	return MaxTies
+}
+
+// Lonely tells whether an account has hardly known anybody established: those that the rehearsal watch compares.
+func (s *State) Lonely(a *Account) bool { return a.Mass <= s.lonely }
 
 // fade halves what is counted of an account.
 func fade(a *Account) {

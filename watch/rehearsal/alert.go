@@ -20,9 +20,9 @@ const leastScore = 6
 // keys is what two channels must each bring before a group may be told: no single kind of evidence raises an alert, so that nobody can be framed by one.
 const keys = 4
 
-// twoKeys tells whether two channels speak, and whether one of them is what rehearsing leaves and a private life does not: two new domains that nobody else
+// TwoKeys tells whether two channels speak, and whether one of them is what rehearsing leaves and a private life does not: two new domains that nobody else
 // met, or probing.
-func (e *Evidence) twoKeys() bool {
+func (e *Evidence) TwoKeys() bool {
 	n := 0
 	for _, b := range e.Channels {
 		if b >= keys {
@@ -35,7 +35,7 @@ func (e *Evidence) twoKeys() bool {
 // alert tells of a cell once, and again when it has grown by half.
 func (d *Detector) alert(s *population.State, c *Cell, members []population.Ref, at time.Time) {
 	b := &d.budget
-	if b.Set.IsZero() || c.Score <= b.Bound || !c.Evidence.twoKeys() || c.Judged != Unjudged {
+	if b.Set.IsZero() || c.Score <= b.Bound || !c.Evidence.TwoKeys() || c.Judged != Unjudged {
 		return
 	}
 	if !c.Alerted.IsZero() && 2*len(members) < 3*c.Told {

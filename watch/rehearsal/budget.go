@@ -23,9 +23,9 @@ type Budget struct {
 	before   int
 }
 
-// pace is how far a week's mistake moves the bound, in milli-bits an alert. The long-run mean error is at most the range of the bound over pace times
+// stride is how far a week's mistake moves the bound, in milli-bits an alert. The long-run mean error is at most the range of the bound over stride times
 // weeks, whatever the platform does (Gibbs & Candès 2021).
-const pace = 150
+const stride = 150
 
 // weigh sets the bound when the learning time is over, and moves it each week by what the alerts of the week before were.
 func (d *Detector) weigh(at time.Time) {
@@ -60,7 +60,7 @@ func (d *Detector) weigh(at time.Time) {
 		}
 		b.False += wrong
 		b.Measured = float64(b.False) / (b.next.Sub(b.Set).Hours() / 168)
-		b.Bound = max(1000*vedette.MilliBits(leastScore), b.Bound+vedette.MilliBits(math.Round(pace*(float64(wrong)-b.PerWeek))))
+		b.Bound = max(1000*vedette.MilliBits(leastScore), b.Bound+vedette.MilliBits(math.Round(stride*(float64(wrong)-b.PerWeek))))
 		b.next = b.next.Add(7 * 24 * time.Hour)
 	}
 }

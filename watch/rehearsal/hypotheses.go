@@ -35,7 +35,7 @@ type bond struct {
 // candidate tells whether an account can be of a cell: nobody established has known it for long, or hardly anybody, and it was active lately.
 // Age is no reason to be left out: operators buy old accounts.
 func candidate(s *population.State, a *population.Account) bool {
-	return a.Mass <= 3 && s.Now()-max(a.Last, a.First) <= 10*24
+	return s.Lonely(a) && s.Now()-max(a.Last, a.First) <= 10*24
 }
 
 // guest tells whether somebody with a life of their own can be of a cell all the same: a compromised account, tied by a new link that few have met.
