@@ -111,3 +111,18 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkPlay tells how fast a world is played; the events of one world are an op.
+func BenchmarkPlay(b *testing.B) {
+	s := small(20_000)
+	w, err := New(s, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	events := 0
+	for b.Loop() {
+		w.Play(func(*vedette.Event) bool { events++; return true })
+	}
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+}

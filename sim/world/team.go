@@ -375,7 +375,6 @@ func (t *team) drawManners(w *World, d *dice) {
 		for k := range t.members {
 			if d.chance(part) {
 				g.members = append(g.members, k)
-				g.made = max(g.made, 0)
 			}
 		}
 		if d.chance(deleted) {
