@@ -107,7 +107,7 @@ func (w *World) populate() {
 	d := dice(w.salted(saltPerson, 1<<40))
 	mu := -b.Spread * b.Spread / 2
 	w.n = n
-	w.people = make([]person, n, n+n/8+16)
+	w.people = make([]person, n)
 	for i := range w.people {
 		p := &w.people[i]
 		p.gone, p.quietFrom = never, never
@@ -132,7 +132,8 @@ func (w *World) populate() {
 		}
 	}
 	sortBirths(births)
-	w.births = births
+	w.births = tight(births)
+	w.people = append(make([]person, 0, n+len(births)), w.people...)
 	for range births {
 		p := person{gone: never, quietFrom: never}
 		p.rate = float32(min(40, b.Sessions*1.2*math.Exp(mu+b.Spread*d.bell())))

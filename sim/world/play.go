@@ -40,6 +40,7 @@ type World struct {
 	people      []person
 	cast        []castMember
 	teams       []*team
+	taken       []stage
 	enrolled    map[uint32]bool // true: vouched for
 	exits       uint64
 	personSeed  uint64
@@ -49,10 +50,11 @@ type World struct {
 
 	// of one playing
 	slot    int
-	now     []rec   // of this slot
-	buckets [][]rec // of later ones
-	keys    []uint64
-	keys2   []uint64
+	now     []rec    // of this slot
+	buckets [][]rec  // of later ones
+	keys    []uint32 // places in now, in order of time
+	keys2   []uint32
+	table   []uint32
 	stages  []stage
 	staged  map[uint64]uint16
 	met     map[uint64]uint8
@@ -215,9 +217,14 @@ func (w *World) push(ms int64, r rec) bool {
 // tell sorts the slot's events and yields them.
 func (w *World) tell(yield func(*vedette.Event) bool) {
 	w.order(w.now)
+	w.coalesce(w.now)
 	base := w.start + int64(w.slot)*slotMS
 	for _, k := range w.keys {
-		if w.emit(&w.now[uint32(k)], base, yield); w.stopped {
+		r := &w.now[k]
+		if r.kind == 0 {
+			continue
+		}
+		if w.emit(r, base, yield); w.stopped {
 			return
 		}
 	}
@@ -227,27 +234,60 @@ func (w *World) tell(yield func(*vedette.Event) bool) {
 func (w *World) order(recs []rec) {
 	n := len(recs)
 	w.keys, w.keys2 = slices.Grow(w.keys[:0], n)[:n], slices.Grow(w.keys2[:0], n)[:n]
-	var low, high [1 << 13]uint32
+	var low, high [1 << 12]uint32
 	for i := range recs {
 		ms := recs[i].ms
-		w.keys[i] = uint64(ms)<<32 | uint64(i)
-		low[ms&(1<<13-1)]++
-		high[ms>>13]++
+		low[ms&(1<<12-1)]++
+		high[ms>>12]++
 	}
 	var a, b uint32
 	for i := range low {
 		low[i], a = a, a+low[i]
 		high[i], b = b, b+high[i]
 	}
-	for _, k := range w.keys {
-		p := &low[k>>32&(1<<13-1)]
-		w.keys2[*p] = k
+	for i := range recs {
+		p := &low[recs[i].ms&(1<<12-1)]
+		w.keys2[*p] = uint32(i)
 		*p++
 	}
 	for _, k := range w.keys2 {
-		p := &high[k>>45]
+		p := &high[recs[k].ms>>12]
 		w.keys[*p] = k
 		*p++
+	}
+}
+
+// coalesce makes one event of all messages that one account sends another, or a group, in one hour: the first one counts the others.
+func (w *World) coalesce(recs []rec) {
+	size := 64
+	for size < 2*len(recs) {
+		size *= 2
+	}
+	w.table = slices.Grow(w.table[:0], size)[:size]
+	clear(w.table)
+	for _, k := range w.keys {
+		r := &recs[k]
+		if r.kind != vedette.KindMessageSent || r.via != 0 {
+			continue
+		}
+		hour := r.ms / hourMS
+		at := int(mix(uint64(r.actor)<<32^uint64(r.to)^uint64(hour)<<60^uint64(r.flags)<<52)) & (size - 1)
+		for ; ; at = (at + 1) & (size - 1) {
+			if w.table[at] == 0 {
+				w.table[at] = k + 1
+				break
+			}
+			f := &recs[w.table[at]-1]
+			if f.actor != r.actor || f.to != r.to || f.ms/hourMS != hour || f.flags != r.flags {
+				continue
+			}
+			if r.kind = 0; r.flags&toGroup != 0 {
+				f.x += max(r.x, 1)
+			} else {
+				f.n = uint16(min(int(f.n)+max(int(r.n), 1), math.MaxUint16))
+			}
+			break
+		}
 	}
 }
 
@@ -360,7 +400,7 @@ func (w *World) emit(r *rec, base int64, yield func(*vedette.Event) bool) {
 		m.To = w.recipient(r)
 		m.Count = max(r.n, 1)
 		if r.flags&toGroup != 0 {
-			m.To.Size, m.Count = r.n, uint16(max(r.x, 1))
+			m.To.Size, m.Count = r.n, uint16(min(max(r.x, 1), math.MaxUint16))
 		}
 		h := mix(uint64(r.ms)<<32 ^ uint64(r.actor))
 		m.Size = uint8(4 + h%6)
@@ -450,6 +490,12 @@ func (w *World) emit(r *rec, base int64, yield func(*vedette.Event) bool) {
 		body = &b.unblocked
 	case vedette.KindUserReported:
 		b.reported = vedette.UserReported{Subject: w.account(r.to), Category: vedette.ReportCategory(r.n)}
+		if hit != nil && hit.told {
+			b.reported.Message = hit.event
+		}
+		if r.x != 0 {
+			b.reported.Links = w.link(r)
+		}
 		body = &b.reported
 	case vedette.KindProfileChanged:
 		body = &b.profile
@@ -457,7 +503,7 @@ func (w *World) emit(r *rec, base int64, yield func(*vedette.Event) bool) {
 		panic("world: nobody does " + r.kind.String()) // a kind that is pushed has its case here
 	}
 	w.send(r.actor, ms, body, yield)
-	if hit != nil && !hit.told {
+	if hit != nil && !hit.told && r.kind != vedette.KindUserReported {
 		hit.told = true
 		hit.at, hit.event = ms, w.ev.ID
 	}

@@ -122,6 +122,7 @@ type Accounts struct {
 	Established Range   `yaml:"established"` // share of members who are ordinary people with a life of their own
 	Taken       Range   `yaml:"taken"`       // members who are ordinary people whose account somebody else uses beside them
 	Returned    Range   `yaml:"returned"`    // share of made accounts whose device had one before
+	Sync        Range   `yaml:"sync"`        // share of made accounts that sync contacts when they register
 	Attestation Mix     `yaml:"attestation"` // fail, none, basic, strong
 	Enrolled    float64 `yaml:"enrolled"`    // share of made accounts that enrol themselves
 	Deleted     Range   `yaml:"deleted"`     // share of made accounts that are deleted when the work is done

@@ -42,8 +42,8 @@ type member struct {
 	account uint32
 	from    int64 // it acts for the team from here on
 	until   int64
-	stage   stage // of a taken account: what the others use; device 0: none
-	via     uint32
+	stage   uint32 // of a taken account: which of World.taken the others use, from 1; 0: none
+	via     uint32 // the same while it is played, in World.stages
 }
 
 type target struct {
@@ -102,6 +102,9 @@ func (t *team) reset() {
 	}
 }
 
+// tight is a copy without room to grow.
+func tight[T any](s []T) []T { return append(make([]T, 0, len(s)), s...) }
+
 func days(x float64) int64 { return int64(x * dayMS) }
 
 // drawTeams draws every team of the scenario.
@@ -110,6 +113,7 @@ func (w *World) drawTeams() {
 	learning := int64(w.s.Warmup) * dayMS
 	test := learning + int64(w.s.Learning)*dayMS
 	scale := float64(w.s.Accounts) / 100_000
+	defer func() { w.cast, w.teams = tight(w.cast), tight(w.teams) }()
 	for i, p := range w.s.Teams {
 		d := dice(w.salted(saltTeam, uint64(i)<<32))
 		k := 0
@@ -179,6 +183,7 @@ func (w *World) drawTeam(p *Plan, kind, k int, from, to int64, anyTime bool) {
 		}
 	}
 	t.dice = d
+	t.members = tight(t.members)
 	w.teams = append(w.teams, t)
 }
 
@@ -221,7 +226,8 @@ func (t *team) take(w *World, d *dice, from int64) int {
 		a = w.settled(d, -1)
 	}
 	c := t.caster(w, d)
-	t.members = append(t.members, member{account: a, from: from, until: math.MaxInt64, stage: stage{device: 1<<42 | uint64(t.id)<<10 | uint64(len(t.members)), net: c.net(d)}})
+	w.taken = append(w.taken, stage{device: 1<<42 | uint64(t.id)<<10 | uint64(len(t.members)), net: c.net(d)})
+	t.members = append(t.members, member{account: a, from: from, until: math.MaxInt64, stage: uint32(len(w.taken))})
 	return len(t.members) - 1
 }
 
@@ -419,7 +425,7 @@ func (t *team) drawAttack(w *World, d *dice, at int64, gaps []int64) {
 		case 2: // taken
 			var have []int
 			for i := range t.members {
-				if t.members[i].stage.device != 0 && !slices.Contains(by, i) {
+				if t.members[i].stage != 0 && !slices.Contains(by, i) {
 					have = append(have, i)
 				}
 			}
@@ -611,10 +617,11 @@ func (t *team) areContacts(w *World, a, b uint32) bool { return unit(mix(w.pair(
 func (t *team) open(w *World) {
 	d := t.dice
 	p := t.plan
+	sync := p.Accounts.Sync.draw(&d)
 	for i := range t.members {
 		m := &t.members[i]
-		if m.stage.device != 0 {
-			w.stages = append(w.stages, m.stage)
+		if m.stage != 0 {
+			w.stages = append(w.stages, w.taken[m.stage-1])
 			m.via = uint32(len(w.stages) - 1)
 			t.act(w, i, m.from, rec{kind: vedette.KindDeviceLinked})
 		}
@@ -625,6 +632,18 @@ func (t *team) open(w *World) {
 		w.push(c.reg, rec{actor: m.account, kind: vedette.KindAccountRegistered})
 		if c.gone != math.MaxInt64 {
 			w.push(c.gone, rec{actor: m.account, kind: vedette.KindAccountDeleted, n: uint16(vedette.DeletionSelf)})
+		}
+		if d.chance(sync) {
+			for k := range 2 + int(c.ties) + d.more(3) {
+				b := uint32(none)
+				switch {
+				case k < int(c.ties):
+					b = t.tie(w, m.account, k)
+				case d.chance(0.3):
+					b = t.neighbour(w, &d)
+				}
+				w.push(c.reg+20_000+int64(k)*700, rec{actor: m.account, to: b, n: uint16(vedette.LookupContactSync), kind: vedette.KindNumberLookedUp})
+			}
 		}
 		for k := range int(c.ties) {
 			b := t.tie(w, m.account, k)
@@ -1040,7 +1059,13 @@ func (t *team) strike(w *World, g *target, d *dice) {
 		w.push(after, rec{actor: g.account, to: m.account, kind: vedette.KindUserBlocked})
 	}
 	if d.chance(a.Reports.draw(d)) {
-		w.push(after+20_000, rec{actor: g.account, to: m.account, n: uint16(vedette.ReportSuspiciousLink), kind: vedette.KindUserReported})
+		r := rec{actor: g.account, to: m.account, n: uint16(vedette.ReportSuspiciousLink), kind: vedette.KindUserReported}
+		if g.method != 1 && w.s.Tier > 0 {
+			r.x, r.y = g.url.x, g.url.y
+		}
+		w.stages = append(w.stages, stage{target: g})
+		r.via = uint32(len(w.stages) - 1)
+		w.push(after+20_000, r)
 	}
 }
 
@@ -1057,7 +1082,7 @@ func (t *team) truth(w *World) Team {
 			continue // it never came
 		}
 		out.Members = append(out.Members, w.account(m.account))
-		if m.stage.device != 0 {
+		if m.stage != 0 {
 			out.Taken = append(out.Taken, w.account(m.account))
 		}
 	}

@@ -257,7 +257,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	held, b := need(100_000)
 	per := float64(b-a) / 90_000
 	t.Logf("10,000 accounts: %d bytes; 100,000: %d while playing, %d after; %.1f for each account", a, b, held, per)
-	if per > 72 {
+	if per > 64 {
 		t.Errorf("%.1f bytes for each account", per)
 	}
 }

@@ -247,7 +247,13 @@ func (l *wireLine) write(e *vedette.Event) {
 		l.name("subject", b.Subject)
 	case *vedette.UserReported:
 		l.name("subject", b.Subject)
+		if !b.Message.IsZero() {
+			l.text("message", b.Message.String())
+		}
 		l.text("category", reportNames[b.Category])
+		if len(b.Links) > 0 {
+			l.links(b.Links)
+		}
 	}
 	l.b = append(l.b, "}\n"...)
 }
