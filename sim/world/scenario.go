@@ -82,7 +82,8 @@ type Nets struct {
 	Exits  float64 `yaml:"exits"`  // accounts for each VPN exit
 }
 
-// Plan is how teams of one kind are drawn and what they do. Honest and hostile teams have the same engine; nothing in it asks for Hostile or AtRisk.
+// Plan is how teams of one kind are drawn and what they do. Honest and hostile teams have the same engine; no event
+// depends on Hostile or AtRisk.
 type Plan struct {
 	Name    string `yaml:"-"`
 	Hostile bool   `yaml:"hostile"`

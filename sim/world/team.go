@@ -898,7 +898,7 @@ func (t *team) day(w *World, day int) {
 				t.say(w, i, ms, &d)
 			}
 		}
-		if t.outreach.perDay > 0 && ms01(w, t, i) < t.outreach.senders && !lazy {
+		if t.outreach.perDay > 0 && t.lot(w, i) < t.outreach.senders && !lazy {
 			for range d.times(t.outreach.perDay) {
 				if ms := midnight + t.clock(w, &d, day); ms <= t.end && ms >= m.from {
 					t.hail(w, i, ms, &d)
@@ -908,8 +908,8 @@ func (t *team) day(w *World, day int) {
 	}
 }
 
-// ms01 is a member's own number, even in [0, 1).
-func ms01(w *World, t *team, i int) float64 { return unit(mix(w.hash(t.members[i].account) + 0xca11)) }
+// lot is a member's own number, even in [0, 1): it says who does what only some do.
+func (t *team) lot(w *World, i int) float64 { return unit(mix(w.hash(t.members[i].account) + 0xca11)) }
 
 // say is one message of a member to another or to a group.
 func (t *team) say(w *World, i int, ms int64, d *dice) {
