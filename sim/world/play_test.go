@@ -2,7 +2,6 @@ package world
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"runtime"
 	"testing"
@@ -47,15 +46,13 @@ func TestTheStandardRange(t *testing.T) {
 	t.Logf("first-contact links a week: %d", strangers/9)
 }
 
+// digest is of everything that a world tells.
 func digest(w *World) string {
 	h := sha256.New()
-	var b []byte
+	l := wireLine{}
 	w.Play(func(e *vedette.Event) bool {
-		b = append(b[:0], e.ID[:]...)
-		b = append(b, e.Actor[:]...)
-		b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMilli()))
-		b = append(b, byte(e.Kind()))
-		h.Write(b)
+		l.write(e)
+		h.Write(l.b)
 		return true
 	})
 	return hex.EncodeToString(h.Sum(nil))
