@@ -41,7 +41,7 @@ type MilliBits int32
 
 func (m MilliBits) String() string { return fmt.Sprintf("%.1f bits", float64(m)/1000) }
 
-// RuleID names what spoke: "rule:ID" for a rule, "list:SOURCE" for an indicator list.
+// RuleID names what spoke: "rule:ID" for a rule, "list:SOURCE" for an indicator list, "watch:cell" for what the slow watch asked for.
 type RuleID string
 
 // Reason is one thing that speaks for a verdict, in words for people.

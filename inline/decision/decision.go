@@ -1,6 +1,6 @@
 // Package decision answers one event: what the indicators and the rules say about it, within bounds, and what to answer where a part is missing.
 //
-// In:     an event with its links and measures, and a generation: rules, indicators, what is armed, parameters.
+// In:     an event with its links and measures, and a generation: rules, indicators, watch entries, what is armed, parameters.
 // Out:    one Decision, with reasons. Deciding reads no clock and changes nothing but counters, so that the journal gives the same answer again.
 // Keeps:  counters for each rule, as long as its generation lives.
 // Fails:  Load and Make tell everything that is wrong with rules and parameters at once. Decide does not fail: it says what it answered without
@@ -95,6 +95,7 @@ type Parts struct {
 	Indicators Indicators
 	Lists      string // link.ListsVersion()
 	Armed      Armed
+	Watch      []Watched // at most MaxWatch, each token once
 	Params     Params
 }
 
@@ -107,6 +108,7 @@ type Generation struct {
 	armed       Armed
 	armedRule   []vedette.Verdict // beside rules.rules
 	params      Params
+	watching    watchList
 	lists       string
 	absent      vedette.Degraded // what this generation lacks
 
@@ -136,8 +138,12 @@ func Make(p Parts) (*Generation, error) {
 	if v := reflect.ValueOf(p.Indicators); v.Kind() == reflect.Pointer && v.IsNil() {
 		p.Indicators = nil // a nil *indicator.Set in the interface
 	}
+	watching, err := watch(p.Watch)
+	if err != nil {
+		return nil, err
+	}
 	g := &Generation{
-		rules: p.Rules, indicators: p.Indicators, params: p.Params.withDefaults(), lists: p.Lists,
+		rules: p.Rules, indicators: p.Indicators, params: p.Params.withDefaults(), lists: p.Lists, watching: watching,
 		armed: Armed{Ceiling: p.Armed.Ceiling, Each: maps.Clone(p.Armed.Each)},
 	}
 	if g.rules == nil {
@@ -178,6 +184,7 @@ func describe(g *Generation) string {
 	}
 	fmt.Fprintf(&b, "fallback %s\nbudget %s\nreasons %s\n",
 		g.params.Fallback, strconv.FormatInt(g.params.Budget.Nanoseconds(), 10), strconv.Itoa(g.params.Reasons))
+	g.watching.describe(&b)
 	return b.String()
 }
 
@@ -200,7 +207,7 @@ func (g *Generation) Armed() Armed {
 
 // Rearm makes the generation that differs in nothing but what is armed. Its error is Make's.
 func (g *Generation) Rearm(a Armed) (*Generation, error) {
-	return Make(Parts{Rules: g.rules, Indicators: g.indicators, Lists: g.lists, Armed: a, Params: g.params})
+	return Make(Parts{Rules: g.rules, Indicators: g.indicators, Lists: g.lists, Armed: a, Watch: g.Watching(), Params: g.params})
 }
 
 // Params returns the parameters, with their defaults filled in.
@@ -236,6 +243,7 @@ func (g *Generation) Decide(in *Input) (d vedette.Decision) {
 	// Each part is guarded for itself: when one breaks, the others still judge.
 	g.match(s, in)
 	g.judge(s, in)
+	g.watch(s, in)
 	d = g.answer(s)
 	if cap(s.reasons) > scratchLimit || cap(s.matches) > scratchLimit {
 		s = new(scratch)
