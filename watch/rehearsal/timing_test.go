@@ -561,8 +561,8 @@ func within(xs []float64) string {
 	return fmt.Sprintf(" (%.1f to %.1f)", 100*low, 100*high)
 }
 
-// writeTable adds a page's table to the file that VEDETTE_TABLE names, or to the test's log.
-func writeTable(t testing.TB, text string) {
+// WriteTable adds a page's table to the file that VEDETTE_TABLE names, or to the test's log.
+func WriteTable(t testing.TB, text string) {
 	t.Helper()
 	t.Log("\n" + text)
 	path := os.Getenv("VEDETTE_TABLE")
@@ -717,7 +717,7 @@ func TestHopTable(t *testing.T) {
 	for _, at := range compare("Runs of at most 24, as large as cells", later.paced(t, Pace{Most: 24, Least: 8000})) {
 		worse = append(worse, at+", of at most 24")
 	}
-	writeTable(t, b.String())
+	WriteTable(t, b.String())
 	if len(worse) > 0 {
 		t.Errorf("naive runs are better by more than chance at: %s", strings.Join(worse, "; "))
 	}
