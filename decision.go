@@ -44,6 +44,9 @@ func (m MilliBits) String() string { return fmt.Sprintf("%.1f bits", float64(m)/
 // RuleID names what spoke: "rule:ID" for a rule, "list:SOURCE" for an indicator list, "watch:cell" for what the slow watch asked for.
 type RuleID string
 
+// RuleWatch is the name under which watch entries speak and are armed.
+const RuleWatch = RuleID("watch:cell")
+
 // Reason is one thing that speaks for a verdict, in words for people.
 type Reason struct {
 	Rule    RuleID    `json:"rule"`

@@ -95,7 +95,7 @@ type Parts struct {
 	Indicators Indicators
 	Lists      string // link.ListsVersion()
 	Armed      Armed
-	Watch      []Watched // at most MaxWatch, each token once
+	Watch      []vedette.Watched // at most MaxWatch, each token once
 	Params     Params
 }
 

@@ -501,8 +501,8 @@ func TestEveryPartChangesTheGeneration(t *testing.T) {
 	change("fallback", func(p *Parts) { p.Params.Fallback = vedette.Hold })
 	change("budget", func(p *Parts) { p.Params.Budget = time.Second })
 	change("reasons", func(p *Parts) { p.Params.Reasons = 8 })
-	change("a watch entry", func(p *Parts) { p.Watch = []Watched{watched(3)} })
-	change("its end", func(p *Parts) { p.Watch = []Watched{watched(3)}; p.Watch[0].Until = exampleTime })
+	change("a watch entry", func(p *Parts) { p.Watch = []vedette.Watched{watched(3)} })
+	change("its end", func(p *Parts) { p.Watch = []vedette.Watched{watched(3)}; p.Watch[0].Until = exampleTime })
 }
 
 func TestRearmChangesNothingElse(t *testing.T) {

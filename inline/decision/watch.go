@@ -12,9 +12,6 @@ import (
 	"vedette"
 )
 
-// RuleWatch is the name under which watch entries speak and are armed.
-const RuleWatch = vedette.RuleID("watch:cell")
-
 // WatchText is the reason that a watch entry gives, whoever is behind it.
 const WatchText = "first seen inside a group that looks like a rehearsal"
 
@@ -26,21 +23,11 @@ const (
 	watchMany   = 64             // senders of a domain from which on it is nobody's in particular, whatever the entry says
 )
 
-// Watched is a link that the slow watch asks the gate to warn of. The watch adds it by itself: it speaks about first contacts alone, warns at most whatever is
-// armed, and ends by itself. It spares whoever has written with the sender before, shared hosts and domains of many senders; it costs people who get a first
-// link from a stranger on a young domain that an honest group tried out first: they see a warning.
-type Watched struct {
-	Token vedette.Token  `json:"token"` // of a registrable domain, a host, a hoster's tenant, or on a shared host of the URL
-	From  time.Time      `json:"from"`
-	Until time.Time      `json:"until"` // at most MaxWatchFor after From
-	Cell  vedette.Digest `json:"cell"`
-}
-
 // watchList are a generation's entries. It is immutable.
-type watchList map[vedette.Token]Watched
+type watchList map[vedette.Token]vedette.Watched
 
 // watch makes the list. Its error wraps vedette.ErrInvalid and names the entry.
-func watch(entries []Watched) (watchList, error) {
+func watch(entries []vedette.Watched) (watchList, error) {
 	if len(entries) > MaxWatch {
 		return nil, fmt.Errorf("decision: %d watch entries, at most %d: %w", len(entries), MaxWatch, vedette.ErrInvalid)
 	}
@@ -67,8 +54,8 @@ func watch(entries []Watched) (watchList, error) {
 }
 
 // sorted returns the entries by kind, epoch and bytes of their tokens.
-func (l watchList) sorted() []Watched {
-	return slices.SortedFunc(maps.Values(l), func(a, b Watched) int {
+func (l watchList) sorted() []vedette.Watched {
+	return slices.SortedFunc(maps.Values(l), func(a, b vedette.Watched) int {
 		return cmp.Or(cmp.Compare(a.Token.Kind, b.Token.Kind), cmp.Compare(a.Token.Epoch, b.Token.Epoch), bytes.Compare(a.Token.Bytes[:], b.Token.Bytes[:]))
 	})
 }
@@ -81,28 +68,28 @@ func (l watchList) describe(b *strings.Builder) {
 }
 
 // of returns the entry that a link falls under. Of a host that many parties use neither the host nor its domain counts.
-func (l watchList) of(k *vedette.Link) (Watched, bool) {
+func (l watchList) of(k *vedette.Link) (vedette.Watched, bool) {
 	for _, t := range [...]vedette.Token{k.Tenant, k.URL} {
 		if e, ok := l[t]; ok && !t.IsZero() {
 			return e, true
 		}
 	}
 	if !k.Tenant.IsZero() || k.Shape.Flags.Has(vedette.ShapeSharedHost) {
-		return Watched{}, false
+		return vedette.Watched{}, false
 	}
 	for _, t := range [...]vedette.Token{k.Domain, k.Host} {
 		if e, ok := l[t]; ok && !t.IsZero() {
 			return e, true
 		}
 	}
-	return Watched{}, false
+	return vedette.Watched{}, false
 }
 
 // Watching returns the watch entries, by token. The slice is the caller's.
-func (g *Generation) Watching() []Watched { return g.watching.sorted() }
+func (g *Generation) Watching() []vedette.Watched { return g.watching.sorted() }
 
 // Watched returns the entry that speaks about a link at a time, whoever sent it.
-func (g *Generation) Watched(k *vedette.Link, at time.Time) (Watched, bool) {
+func (g *Generation) Watched(k *vedette.Link, at time.Time) (vedette.Watched, bool) {
 	e, ok := g.watching.of(k)
 	return e, ok && !at.Before(e.From) && !at.After(e.Until)
 }
@@ -130,7 +117,7 @@ func (g *Generation) watch(s *scratch, in *Input) {
 			continue
 		}
 		s.reasons = append(s.reasons, vedette.Reason{
-			Rule: RuleWatch, Verdict: vedette.Warn, Weight: watchWeight, Link: int8(i), Armed: g.armed.For(RuleWatch), Text: WatchText,
+			Rule: vedette.RuleWatch, Verdict: vedette.Warn, Weight: watchWeight, Link: int8(i), Armed: g.armed.For(vedette.RuleWatch), Text: WatchText,
 		})
 	}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // watched is an entry for a domain token, in force for three days around exampleTime.
-func watched(n byte) Watched {
-	return Watched{Token: token(n), From: exampleTime.Add(-time.Hour), Until: exampleTime.Add(71 * time.Hour), Cell: vedette.Digest{9}}
+func watched(n byte) vedette.Watched {
+	return vedette.Watched{Token: token(n), From: exampleTime.Add(-time.Hour), Until: exampleTime.Add(71 * time.Hour), Cell: vedette.Digest{9}}
 }
 
 // strange makes a first contact with a link on a domain that one person has sent.
@@ -27,7 +27,7 @@ func strange(n byte) *Input {
 }
 
 func ofWatch(d vedette.Decision) []vedette.Reason {
-	return slices.DeleteFunc(slices.Clone(d.Reasons), func(r vedette.Reason) bool { return r.Rule != RuleWatch })
+	return slices.DeleteFunc(slices.Clone(d.Reasons), func(r vedette.Reason) bool { return r.Rule != vedette.RuleWatch })
 }
 
 func TestAWatchEntryWarnsAtMost(t *testing.T) {
@@ -38,20 +38,20 @@ func TestAWatchEntryWarnsAtMost(t *testing.T) {
 		want  vedette.Verdict
 	}{
 		{"observing", Armed{}, vedette.Allow},
-		{"armed to warn", Armed{Each: map[vedette.RuleID]vedette.Verdict{RuleWatch: vedette.Warn}}, vedette.Warn},
-		{"armed to block", Armed{Each: map[vedette.RuleID]vedette.Verdict{RuleWatch: vedette.Block}}, vedette.Warn},
+		{"armed to warn", Armed{Each: map[vedette.RuleID]vedette.Verdict{vedette.RuleWatch: vedette.Warn}}, vedette.Warn},
+		{"armed to block", Armed{Each: map[vedette.RuleID]vedette.Verdict{vedette.RuleWatch: vedette.Block}}, vedette.Warn},
 		{"everything armed to block", Armed{Ceiling: vedette.Block}, vedette.Warn},
 	} {
-		g := mustMake(t, Parts{Rules: quiet, Indicators: knows(nil), Armed: tt.armed, Watch: []Watched{watched(3)}})
+		g := mustMake(t, Parts{Rules: quiet, Indicators: knows(nil), Armed: tt.armed, Watch: []vedette.Watched{watched(3)}})
 		d := g.Decide(strange(3))
-		if d.Verdict != tt.want || d.Would != vedette.Warn || len(d.Reasons) != 1 || d.Reasons[0].Rule != RuleWatch || d.Reasons[0].Text != WatchText {
-			t.Errorf("%s: Decide = %+v, want %s of warn by %s", tt.name, d, tt.want, RuleWatch)
+		if d.Verdict != tt.want || d.Would != vedette.Warn || len(d.Reasons) != 1 || d.Reasons[0].Rule != vedette.RuleWatch || d.Reasons[0].Text != WatchText {
+			t.Errorf("%s: Decide = %+v, want %s of warn by %s", tt.name, d, tt.want, vedette.RuleWatch)
 		}
 	}
 }
 
 func TestAWatchEntrySparesAndEnds(t *testing.T) {
-	g := mustMake(t, Parts{Rules: starterSet(t), Indicators: knows(nil), Armed: Armed{Ceiling: vedette.Block}, Watch: []Watched{watched(3)}})
+	g := mustMake(t, Parts{Rules: starterSet(t), Indicators: knows(nil), Armed: Armed{Ceiling: vedette.Block}, Watch: []vedette.Watched{watched(3)}})
 	e := watched(3)
 	for _, tt := range []struct {
 		name   string
@@ -95,7 +95,7 @@ func TestWatchEntriesOnlyAddWarnings(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	p := Parts{Rules: starterSet(t), Indicators: knows(nil), Armed: Armed{Ceiling: vedette.Block}}
 	without := mustMake(t, p)
-	p.Watch = []Watched{watched(0), watched(1)}
+	p.Watch = []vedette.Watched{watched(0), watched(1)}
 	with := mustMake(t, p)
 	spoke := 0
 	for range 4000 {
@@ -125,7 +125,7 @@ func TestWatchEntriesArePartOfTheGeneration(t *testing.T) {
 	if strings.Contains(plain.Description(), "watch") {
 		t.Errorf("a generation without entries is described as\n%s", plain.Description())
 	}
-	p.Watch = []Watched{watched(4), watched(3)}
+	p.Watch = []vedette.Watched{watched(4), watched(3)}
 	g := mustMake(t, p)
 	want := plain.Description() +
 		"watch 1 1 03000000000000000000000000000000 1767265200000 1767524400000 0900000000000000000000000000000000000000000000000000000000000000\n" +
@@ -145,18 +145,18 @@ func TestWatchEntriesArePartOfTheGeneration(t *testing.T) {
 	if a, b := g.Decide(strange(3)), again.Decide(strange(3)); !reflect.DeepEqual(a, b) || len(ofWatch(a)) != 1 {
 		t.Errorf("made again from its parts it says %+v, before %+v", b, a)
 	}
-	for name, change := range map[string]func(e *Watched){
-		"too long": func(e *Watched) { e.Until = e.From.Add(MaxWatchFor + time.Millisecond) }, "no end": func(e *Watched) { e.Until = time.Time{} },
-		"no token": func(e *Watched) { e.Token = vedette.Token{} }, "no cell": func(e *Watched) { e.Cell = vedette.Digest{} },
-		"a token twice": func(e *Watched) { e.Token = token(4) },
+	for name, change := range map[string]func(e *vedette.Watched){
+		"too long": func(e *vedette.Watched) { e.Until = e.From.Add(MaxWatchFor + time.Millisecond) }, "no end": func(e *vedette.Watched) { e.Until = time.Time{} },
+		"no token": func(e *vedette.Watched) { e.Token = vedette.Token{} }, "no cell": func(e *vedette.Watched) { e.Cell = vedette.Digest{} },
+		"a token twice": func(e *vedette.Watched) { e.Token = token(4) },
 	} {
-		bad := []Watched{watched(4), watched(3)}
+		bad := []vedette.Watched{watched(4), watched(3)}
 		change(&bad[1])
 		if _, err := Make(Parts{Watch: bad}); !errors.Is(err, vedette.ErrInvalid) {
 			t.Errorf("%s: Make = %v, want invalid", name, err)
 		}
 	}
-	if _, err := Make(Parts{Watch: make([]Watched, MaxWatch+1)}); !errors.Is(err, vedette.ErrInvalid) {
+	if _, err := Make(Parts{Watch: make([]vedette.Watched, MaxWatch+1)}); !errors.Is(err, vedette.ErrInvalid) {
 		t.Errorf("Make of %d entries = %v, want invalid", MaxWatch+1, err)
 	}
 }
