@@ -1,0 +1,493 @@
+package sentry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"vedette"
+	"vedette/record/journal"
+	"vedette/watch/population"
+	"vedette/watch/rehearsal"
+)
+
+var start = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
+
+const (
+	crowd  = 640
+	days   = 30
+	begins = 25 // day on which the cell begins
+	cellAt = 1 << 20
+)
+
+func id(kind byte, i int) (b [16]byte) {
+	r := rand.New(rand.NewPCG(uint64(kind)<<32, uint64(i)))
+	for j := range b {
+		b[j] = byte(r.Uint32())
+	}
+	return b
+}
+
+func acct(i int) vedette.AccountID { return vedette.AccountID(id('a', i)) }
+
+func link(d, u int) []vedette.Link {
+	return []vedette.Link{{
+		Domain: vedette.Token{Kind: vedette.TokenDomain, Epoch: 1, Bytes: id('l', d)}, URL: vedette.Token{Kind: vedette.TokenURL, Epoch: 1, Bytes: id('u', u)},
+	}}
+}
+
+// platform is a month of a few hundred people in small circles, and a cell of six that begins on day 25 and tries new domains on one another for two days.
+func platform() []vedette.Event {
+	rng := rand.New(rand.NewPCG(7, 1))
+	var out []vedette.Event
+	add := func(at time.Duration, actor int, b vedette.Body) {
+		t := start.Add(at).Truncate(time.Millisecond)
+		out = append(out, vedette.Event{Tenant: "main", ID: vedette.EventID(id('e', len(out))), Actor: acct(actor), At: t, Seen: t, Body: b})
+	}
+	home := func(i int) vedette.Network {
+		return vedette.Network{ID: vedette.NetworkID(id('n', i/3)), ASN: uint32(1 + i%5), Class: vedette.NetworkResidential, Country: vedette.Country{'X', 'A'}}
+	}
+	for day := range days {
+		for h := range 24 {
+			for range crowd / 12 {
+				i := rng.IntN(crowd)
+				at := time.Duration(day*24+h)*time.Hour + time.Duration(rng.IntN(3600_000))*time.Millisecond
+				switch rng.IntN(5) {
+				case 0:
+					add(at, i, &vedette.AccountSeen{Device: vedette.DeviceID(id('d', i)), Network: home(i)})
+				case 1:
+					if to := i/8*8 + rng.IntN(8); rng.IntN(20) == 0 {
+						add(at, i, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.No, Links: link(rng.IntN(300), rng.IntN(3000))})
+					}
+				default:
+					add(at, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(i/8*8 + rng.IntN(8))}, Count: uint16(1 + rng.IntN(4)), Stranger: vedette.No})
+				}
+			}
+		}
+		for j := range 3 {
+			i := crowd + day*4 + j
+			at := time.Duration(day*24+rng.IntN(24)) * time.Hour
+			add(at, i, &vedette.AccountRegistered{
+				Device: vedette.DeviceID(id('d', i)), Build: uint32(1 + rng.IntN(30)), Network: home(i), Attestation: vedette.AttestStrong,
+				Number: vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierMobile, Block: vedette.NetworkID(id('b', i))},
+			})
+			add(at+time.Hour, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(rng.IntN(crowd))}, Count: 1, Stranger: vedette.Unknown})
+		}
+	}
+	at := begins * 24 * time.Hour
+	for j := range 6 {
+		add(at+time.Duration(j*7)*time.Minute, cellAt+j, &vedette.AccountRegistered{
+			Device: vedette.DeviceID(id('D', j/3)), Build: 77, Attestation: vedette.AttestNone,
+			Network: vedette.Network{ID: vedette.NetworkID(id('H', 0)), ASN: 64511, Class: vedette.NetworkHosting, Country: vedette.Country{'X', 'B'}},
+			Number:  vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierVoIP, Block: vedette.NetworkID(id('B', 0))},
+		})
+	}
+	for k := range 60 {
+		t := at + 3*time.Hour + time.Duration(k)*40*time.Minute
+		from, to := cellAt+k%6, cellAt+(k+1+k/6)%6
+		if from == to {
+			continue
+		}
+		add(t, from, &vedette.MessageSent{To: vedette.Recipient{Account: acct(to)}, Count: 2, Stranger: vedette.Yes})
+		if k%2 == 0 {
+			l := link(1_000_000+k%3, 2_000_000+k)
+			add(t+time.Minute, from, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.Yes, Links: l})
+			add(t+2*time.Minute, to, &vedette.LinkOpened{From: acct(from), Links: l})
+		}
+		if k%9 == 0 {
+			add(t+3*time.Minute, to, &vedette.UserBlocked{Subject: acct(from)})
+			add(t+4*time.Minute, to, &vedette.UserUnblocked{Subject: acct(from)})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y vedette.Event) int { return x.At.Compare(y.At) })
+	return out
+}
+
+// config is of a platform of a few hundred people that is watched for four weeks.
+func config() Config {
+	return Config{
+		Population: population.Config{Settling: 5 * 24 * time.Hour},
+		Rehearsal:  rehearsal.Config{Least: 300, Settling: 15 * 24 * time.Hour, WarmUp: time.Hour, Learning: 7 * 24 * time.Hour},
+	}
+}
+
+// kept puts events into a journal, in frames.
+func journaled(t testing.TB, es []vedette.Event) journal.Journal {
+	t.Helper()
+	j := journal.NewMemory()
+	appendTo(t, j, es)
+	return j
+}
+
+func appendTo(t testing.TB, j journal.Journal, es []vedette.Event) {
+	t.Helper()
+	for c := range slices.Chunk(es, journal.MaxFrame) {
+		frame := make([]journal.Entry, len(c))
+		for i := range c {
+			frame[i] = journal.Entry{Event: c[i], Measures: make([]vedette.Measures, max(1, len(c[i].Links())))}
+		}
+		if err := j.Append(t.Context(), frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// record is what a house has of findings: first the evidence, then the case.
+type record struct {
+	evidence []string // JSON
+	ids      []vedette.Digest
+	cases    map[vedette.Digest]bool
+	fail     func(where string) bool
+}
+
+var errKilled = errors.New("killed")
+
+func (r *record) found(_ context.Context, f *vedette.Finding, p Provenance) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if !p.Recorded() {
+		if r.fail("before the evidence") {
+			return errKilled
+		}
+		r.evidence, r.ids = append(r.evidence, string(b)), append(r.ids, f.ID)
+	}
+	if r.fail("before the case") {
+		return errKilled
+	}
+	r.cases[f.ID] = true
+	return nil
+}
+
+func (r *record) proven(_ context.Context, from uint64) ([]vedette.Digest, uint64, error) {
+	return slices.Clone(r.ids[min(from, uint64(len(r.ids))):]), uint64(len(r.ids)), nil
+}
+
+// broken is a journal whose reading ends after some entries.
+type broken struct {
+	journal.Journal
+	left int
+}
+
+func (b *broken) Read(ctx context.Context, from journal.Position) iter.Seq2[journal.Entry, error] {
+	return func(yield func(journal.Entry, error) bool) {
+		for e, err := range b.Journal.Read(ctx, from) {
+			if b.left--; b.left < 0 {
+				yield(journal.Entry{}, errKilled)
+				return
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func never(string) bool { return false }
+
+// whole watches everything in one go.
+func whole(t *testing.T, es []vedette.Event) (*Sentry, *record, [][]vedette.Watched) {
+	t.Helper()
+	r := &record{cases: map[vedette.Digest]bool{}, fail: never}
+	var posted [][]vedette.Watched
+	s, err := New(config(), Deps{Journal: journaled(t, es), Found: r.found, Proven: r.proven, Post: func(_ context.Context, w []vedette.Watched) error {
+		posted = append(posted, w)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s, r, posted
+}
+
+func TestACellIsFoundAndItsLinksAreAskedFor(t *testing.T) {
+	es := platform()
+	s, r, posted := whole(t, es)
+	st, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", st)
+	if len(r.evidence) == 0 || len(posted) == 0 {
+		t.Fatalf("%d findings, %d lists for the gate", len(r.evidence), len(posted))
+	}
+	cells, err := s.Cells(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Cell(t.Context(), cells[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for j := range 6 {
+		if !slices.Contains(w.Members, acct(cellAt+j)) {
+			t.Errorf("member %d is not in the cell that was told of", j)
+		}
+	}
+	if len(w.Told) == 0 || len(w.Told[0].Basis) == 0 || len(w.Told[0].Reasons) == 0 {
+		t.Errorf("told: %+v", w.Told)
+	}
+	asked := map[vedette.Token]bool{}
+	for _, l := range posted {
+		for _, e := range l {
+			asked[e.Token] = true
+			if e.Until.Sub(e.From) > stay || e.Cell.IsZero() {
+				t.Errorf("entry %+v", e)
+			}
+		}
+	}
+	for d := range 3 {
+		if !asked[link(1_000_000+d, 0)[0].Domain] {
+			t.Errorf("domain %d of the cell was not asked for", d)
+		}
+	}
+}
+
+func TestWhatIsFoundIsTheSameHoweverOftenItWasKilled(t *testing.T) {
+	es := platform()
+	s, r, _ := whole(t, es)
+	want, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBytes := s.encode()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for round := range 4 {
+		mem := journaled(t, es)
+		got := &record{cases: map[vedette.Digest]bool{}}
+		got.fail = func(string) bool { return rng.IntN(3) == 0 }
+		var last *Sentry
+		for range 1000 {
+			b := &broken{mem, 200 + rng.IntN(60_000)}
+			s, err := New(config(), Deps{Journal: b, Found: got.found, Proven: got.proven})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.restore(t.Context())
+			if err == nil { // no Flush: killed
+				err = s.read(t.Context(), next(s.at))
+			}
+			if err == nil {
+				last = s
+				break
+			}
+			if !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+		}
+		if last == nil {
+			t.Fatal("it never came to the end")
+		}
+		st, err := last.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got.evidence, r.evidence) || !reflect.DeepEqual(got.cases, r.cases) {
+			t.Errorf("round %d: %d records and %d cases, want %d and %d, the same", round, len(got.evidence), len(got.cases), len(r.evidence), len(r.cases))
+		}
+		if st.Digest != want.Digest || st.Warned != want.Warned || !reflect.DeepEqual(st.Entries, want.Entries) {
+			t.Errorf("round %d: %+v, want %+v", round, st, want)
+		}
+		if b := last.encode(); string(b) != string(wantBytes) {
+			t.Errorf("round %d: what it keeps differs", round)
+		}
+	}
+}
+
+func TestADamagedStateIsToldAndMadeAnew(t *testing.T) {
+	es := platform()
+	s, r, _ := whole(t, es)
+	before := s.encode()
+	for name, damage := range map[string]func(b []byte) []byte{
+		"a flipped bit": func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+		"cut short":     func(b []byte) []byte { return b[:len(b)-10] },
+		"another version": func(b []byte) []byte {
+			return append([]byte("vedette watch 9\n"), b[len(magic):]...)
+		},
+	} {
+		j := s.deps.Journal
+		if err := j.SaveState(t.Context(), state, s.at, damage(slices.Clone(before))); err != nil {
+			t.Fatal(err)
+		}
+		again, err := New(config(), Deps{Journal: j, Found: r.found, Proven: r.proven})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(r.evidence)
+		if err := again.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st, err := again.Status(t.Context())
+		if err != nil || st.Rebuilt == "" {
+			t.Errorf("%s: rebuilt %q, %v; want it said", name, st.Rebuilt, err)
+		}
+		if len(r.evidence) != n {
+			t.Errorf("%s: %d records more: a finding was recorded twice", name, len(r.evidence)-n)
+		}
+		again.kept.Proven = s.kept.Proven
+		if string(again.encode()) != string(before) {
+			t.Errorf("%s: made anew it is not as before", name)
+		}
+	}
+}
+
+// warned is an event that an entry caused a warning for.
+func warned(i int, at time.Time, tok vedette.Token) journal.Entry {
+	return journal.Entry{
+		Position: journal.Position{Frame: 1 << 40, Index: 0},
+		Event: vedette.Event{ID: vedette.EventID(id('w', i)), Actor: acct(cellAt), At: at, Seen: at, Body: &vedette.LinkSent{
+			To: vedette.Recipient{Account: acct(i)}, Stranger: vedette.Yes, Links: []vedette.Link{{Domain: tok}},
+		}},
+		Measures: make([]vedette.Measures, 1),
+		Decision: vedette.Decision{Verdict: vedette.Warn, Would: vedette.Warn, Reasons: []vedette.Reason{{Rule: vedette.RuleWatch, Verdict: vedette.Warn, Armed: vedette.Warn}}},
+	}
+}
+
+func TestFrictionRetiresEntries(t *testing.T) {
+	es := platform()
+	s, _, _ := whole(t, es)
+	now := s.inForce()
+	if len(now) < 2 {
+		t.Fatalf("%d entries in force at the end, want some", len(now))
+	}
+	at := s.kept.Ticked.Add(time.Minute)
+	observed := warned(0, at, now[0].Token)
+	observed.Decision.Verdict, observed.Decision.Reasons[0].Armed = vedette.Allow, vedette.Allow
+	s.friction(&observed)
+	if s.kept.Asked[0].Warned != 0 || s.week() != 0 {
+		t.Error("what warned nobody was counted")
+	}
+	s.cfg.PerEntry = 3
+	for i := range 3 {
+		e := warned(i, at, now[0].Token)
+		s.friction(&e)
+	}
+	left := s.inForce()
+	if len(left) != len(now)-1 || slices.ContainsFunc(left, func(w vedette.Watched) bool { return w.Token == now[0].Token }) || !s.dirty {
+		t.Errorf("after 3 of 3 warnings %d of %d entries are in force", len(left), len(now))
+	}
+	s.cfg.PerEntry = 1000
+	for i := range leastFriction {
+		e := warned(i, at, now[1].Token)
+		s.friction(&e)
+	}
+	if got := s.inForce(); got != nil {
+		t.Errorf("over the week's friction %d entries are in force", len(got))
+	}
+	s.entries(s.pop.State(), at.Add(8*24*time.Hour))
+	if s.spent() || s.kept.Asked[0].Ended == "" {
+		t.Errorf("a week later: spent %v, the first entry %+v", s.spent(), s.kept.Asked[0])
+	}
+}
+
+func TestAJudgedCellAsksForNothingMore(t *testing.T) {
+	es := platform()
+	s, _, _ := whole(t, es)
+	cells, err := s.Cells(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Judge(t.Context(), vedette.Digest{1}, rehearsal.Wrong); !errors.Is(err, vedette.ErrUnknown) {
+		t.Errorf("Judge of no cell = %v, want unknown", err)
+	}
+	if err := s.Judge(t.Context(), cells[0].ID, rehearsal.Wrong); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.inForce()); n != 0 {
+		t.Errorf("%d entries of a cell that was judged wrong", n)
+	}
+	again, err := New(config(), Deps{Journal: s.deps.Journal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := again.Cell(t.Context(), cells[0].ID)
+	if err != nil || w.Judged != "wrong" {
+		t.Errorf("after a restart it is judged %q, %v", w.Judged, err)
+	}
+}
+
+func TestErasedMeansGone(t *testing.T) {
+	es := platform()
+	cut := len(es) - 400
+	s, _, _ := whole(t, es[:cut])
+	appendTo(t, s.deps.Journal, es[cut:]) // not taken yet
+	gone := acct(cellAt + 2)
+	if err := s.Erase(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	look := func(when string, s *Sentry) {
+		t.Helper()
+		if r, ok := s.pop.State().Find(gone); ok {
+			t.Errorf("%s: the population knows the account at %d", when, r)
+		}
+		if _, _, ok := s.cells.Account(gone); ok {
+			t.Errorf("%s: a detector knows the account", when)
+		}
+		if strings.Contains(string(s.cells.Save(nil)), gone.String()) {
+			t.Errorf("%s: the detector would save the account", when)
+		}
+	}
+	look("at once", s)
+	if err := s.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	look("after what was not taken yet", s)
+	again, err := New(config(), Deps{Journal: s.deps.Journal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	look("after a restart", again)
+	if err := s.deps.Journal.SaveState(t.Context(), state, s.at, []byte("damaged")); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = New(config(), Deps{Journal: s.deps.Journal}); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	look("made anew from the journal", again)
+}
+
+func TestRetentionWaitsForTheWatch(t *testing.T) {
+	j := journaled(t, platform()[:2000])
+	s, err := New(config(), Deps{Journal: j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at, by, err := journal.Passed(t.Context(), j)
+	if err != nil || by != state || at != (journal.Position{}) {
+		t.Errorf("before it has read anything: passed %s by %q, %v", at, by, err)
+	}
+	if err := s.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if at, _, _ = journal.Passed(t.Context(), j); at != j.Last() {
+		t.Errorf("after it has read everything: passed %s of %s", at, j.Last())
+	}
+}
+
+func TestConfigNamesWhatIsOutOfRange(t *testing.T) {
+	for _, c := range []Config{{Friction: -1}, {Friction: 1e9}, {PerEntry: -2}, {Rehearsal: rehearsal.Config{PerWeek: -1}}, {Population: population.Config{Tick: time.Minute}}} {
+		if err := c.Validate(); !errors.Is(err, vedette.ErrInvalid) {
+			t.Errorf("Validate(%+v) = %v, want invalid", c, err)
+		}
+	}
+}

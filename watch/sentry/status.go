@@ -1,0 +1,222 @@
+package sentry
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vedette"
+	"vedette/record/journal"
+	"vedette/watch/population"
+	"vedette/watch/rehearsal"
+)
+
+// Status is what the watch is doing. It tells of nobody.
+type Status struct {
+	Silent   string            `json:"silent"`   // why nothing is judged; empty: groups are judged
+	Learning string            `json:"learning"` // why nothing is told yet, though groups are judged; empty: cells are told of
+	Rebuilt  string            `json:"rebuilt"`  // why the watch began anew at the last start; empty: it went on
+	Active   int               `json:"active_accounts"`
+	Known    int               `json:"known_accounts"`
+	Links    bool              `json:"links"` // link tokens were seen
+	From     time.Time         `json:"from,omitzero"`
+	Ticked   time.Time         `json:"tick,omitzero"`
+	Last     time.Time         `json:"last_event,omitzero"`
+	Cells    int               `json:"cells"`
+	Alerted  int               `json:"cells_alerted"`
+	Bound    vedette.MilliBits `json:"bound"` // an alert needs more; 0: none is set yet
+	Set      time.Time         `json:"bound_set,omitzero"`
+	Promised float64           `json:"promised_false_alerts_a_week"`
+	Measured float64           `json:"measured_false_alerts_a_week"`
+	Alerts   int               `json:"alerts"`
+	False    int               `json:"false_alerts"`
+	Found    map[string]int    `json:"findings"` // by detector, since the watch began
+	Digest   vedette.Digest    `json:"findings_digest"`
+	Warned   int               `json:"warned_this_week"`
+	Allowed  int               `json:"warnings_allowed_a_week"`
+	Entries  []Asked           `json:"entries"`
+	Position string            `json:"position"`
+	Behind   bool              `json:"behind"` // the journal has more
+	Counts   population.Counts `json:"events"`
+	Stale    uint64            `json:"stale_events"` // a day late and more: not taken
+	Model    vedette.Digest    `json:"model"`
+}
+
+// Status tells what the watch is doing.
+func (s *Sentry) Status(ctx context.Context) (Status, error) {
+	if err := s.restore(ctx); err != nil {
+		return Status{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, b := s.pop.State(), s.cells.Budget()
+	out := Status{
+		Silent: s.cells.Silent(), Rebuilt: s.rebuilt, Active: st.Active(), Known: st.Len(), Links: st.Linked(), Ticked: s.kept.Ticked, Last: s.kept.Last,
+		Bound: b.Bound, Set: b.Set, Promised: b.PerWeek, Measured: b.Measured, Alerts: b.Alerts, False: b.False,
+		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), Entries: slices.Clone(s.kept.Asked),
+		Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
+	}
+	if st.Len() > 0 {
+		out.From = st.Started()
+	}
+	if out.Silent == "" && b.Set.IsZero() {
+		out.Learning = "cold: the bound for alerts is set when the time of learning is over"
+	}
+	for _, c := range s.cells.Cells() {
+		out.Cells++
+		if !c.Alerted.IsZero() {
+			out.Alerted++
+		}
+	}
+	if out.Entries == nil {
+		out.Entries = []Asked{}
+	}
+	return out, nil
+}
+
+// Cell is a group that is followed, as it may be shown: without its accounts.
+type Cell struct {
+	ID       vedette.Digest    `json:"cell"`
+	Score    vedette.MilliBits `json:"score"`
+	Size     int               `json:"size"`
+	First    time.Time         `json:"first"`
+	Last     time.Time         `json:"last"`
+	Alerted  time.Time         `json:"alerted,omitzero"`
+	Judged   string            `json:"judged"`
+	Channels []Channel         `json:"channels"`
+}
+
+// Channel is what one kind of evidence says against a group.
+type Channel struct {
+	Name string            `json:"channel"`
+	Bits vedette.MilliBits `json:"bits"`
+}
+
+func shownCell(c *rehearsal.Cell) Cell {
+	out := Cell{ID: c.ID, Score: c.Score, Size: len(c.Members), First: c.First, Last: c.Last, Alerted: c.Alerted, Judged: Disposition(c.Judged), Channels: []Channel{}}
+	for ch := range rehearsal.Channels {
+		if b := vedette.MilliBits(1000 * c.Evidence.Channels[ch]); b >= 1000 {
+			out.Channels = append(out.Channels, Channel{ch.String(), b})
+		}
+	}
+	slices.SortStableFunc(out.Channels, func(x, y Channel) int { return int(y.Bits) - int(x.Bits) })
+	return out
+}
+
+// Cells are the groups that are followed, those that were told of first, then by score.
+func (s *Sentry) Cells(ctx context.Context) ([]Cell, error) {
+	if err := s.restore(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Cell{}
+	for _, c := range s.cells.Cells() {
+		out = append(out, shownCell(c))
+	}
+	slices.SortStableFunc(out, func(x, y Cell) int {
+		if x.Alerted.IsZero() != y.Alerted.IsZero() {
+			if y.Alerted.IsZero() {
+				return -1
+			}
+			return 1
+		}
+		return int(y.Score) - int(x.Score)
+	})
+	return out, nil
+}
+
+// Whole is a cell with everything that a permit or the drawing of its path needs. Its members are for those alone.
+type Whole struct {
+	Cell
+	Told    []Told
+	Entries []Asked
+	Members []vedette.AccountID
+}
+
+// Cell returns one cell. Its error wraps vedette.ErrUnknown.
+func (s *Sentry) Cell(ctx context.Context, id vedette.Digest) (Whole, error) {
+	if err := s.restore(ctx); err != nil {
+		return Whole{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.cells.Cells() {
+		if c.ID != id {
+			continue
+		}
+		w := Whole{Cell: shownCell(c), Members: slices.Clone(c.Members)}
+		for _, t := range s.kept.Told {
+			if t.Cell == id {
+				w.Told = append(w.Told, t)
+			}
+		}
+		for _, a := range s.kept.Asked {
+			if a.Cell == id {
+				w.Entries = append(w.Entries, a)
+			}
+		}
+		return w, nil
+	}
+	return Whole{}, fmt.Errorf("sentry: no such cell is followed: %w", vedette.ErrUnknown)
+}
+
+// Place returns where the watch stands in its journal, without waiting for it.
+func Place(ctx context.Context, j journal.Journal) (journal.Position, error) {
+	return journal.Place(ctx, j, Follower)
+}
+
+type metrics struct {
+	entries  prometheus.Counter
+	warned   prometheus.Counter
+	findings *prometheus.CounterVec
+	cells    prometheus.Gauge
+	active   prometheus.Gauge
+	asked    prometheus.Gauge
+	silent   prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		entries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vedette_watch_entries_total", Help: "Journal entries that the watch has read. Standing still while events come in means that it is stuck.",
+		}),
+		warned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "vedette_watch_warned_total", Help: "First contacts that watch entries warned of. A rise means an attack, or an entry that bothers honest people; a budget ends it.",
+		}),
+		findings: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "vedette_watch_findings_total", Help: "Findings, by detector. A rise over the promised number means work for people, or an attack.",
+		}, []string{"detector"}),
+		cells: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vedette_watch_cells", Help: "Groups that are followed. A sudden rise means that the platform's people behave anew, or that an adapter tells less.",
+		}),
+		active: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vedette_watch_active_accounts", Help: "Accounts that were active in ten days. A fall below watch.least silences the watch.",
+		}),
+		asked: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vedette_watch_gate_entries", Help: "Links that the watch asks the gate to warn of. A rise means that cells are at work.",
+		}),
+		silent: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "vedette_watch_silent", Help: "1 while the watch judges nothing: too few people, too early, or blind. vedette watch status says why.",
+		}),
+	}
+	if reg != nil {
+		reg.MustRegister(m.entries, m.warned, m.findings, m.cells, m.active, m.asked, m.silent)
+	}
+	return m
+}
+
+func (m *metrics) show(s *Sentry) {
+	m.cells.Set(float64(len(s.cells.Cells())))
+	m.active.Set(float64(s.pop.State().Active()))
+	m.asked.Set(float64(len(s.inForce())))
+	silent := 0.0
+	if s.cells.Silent() != "" {
+		silent = 1
+	}
+	m.silent.Set(silent)
+}
