@@ -1,0 +1,301 @@
+package targeting
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"vedette"
+)
+
+// Queue is one of the ways into the analysts' day. The budget is split between them, so that loud rehearsals do not starve the careful operator who had none.
+type Queue uint8
+
+// The queues.
+const (
+	Rehearsed Queue = iota // sender or link are of a rehearsal cell, or the name is known
+	Unlinked               // by their score
+	Odd                    // by dominance, whatever their score
+	queues
+)
+
+func (q Queue) String() string { return [...]string{"rehearsed", "unlinked", "odd"}[q] }
+
+// share of the budget.
+var share = [queues]float64{.375, .375, .25}
+
+// Disposition is what a person made of a finding.
+type Disposition uint8
+
+// The dispositions.
+const (
+	Unjudged  Disposition = iota
+	Confirmed             // an operator's: it counts no more as one of the platform's own
+	Wrong
+	Unclear // counted as wrong: the team had the work
+)
+
+// Budget holds what was promised against what came. The promise is about false alerts a week (PFER, Gordon et al. 2007), of all queues together.
+type Budget struct {
+	Promised float64 // false alerts a week
+	Measured float64 // since Set
+	Bounds   [queues]vedette.MilliBits
+	Set      time.Time // when the bounds were set; zero: not yet
+	Weeks    float64   // of the platform's own history that they were set on
+	Cold     string    // why none is set
+	Alerts   [queues]int
+	False    [queues]int // of those, judged wrong or unclear, or not judged within a week: the team had the work
+	next     time.Time   // of the controller
+}
+
+// Alert is a unit that was told of.
+type Alert struct {
+	ID      vedette.Digest
+	At      time.Time
+	Queue   Queue
+	Score   vedette.MilliBits
+	Judged  Disposition
+	Finding vedette.Finding
+	Reached []vedette.AccountID // who was reached; no suspects
+}
+
+// stride is how far a week's mistake moves a bound, in thousandths of a bit an alert: tau_{w+1} = tau_w + eta (FA_w - b). The long-run mean error is at most
+// the range of the bound over stride times weeks, whatever the platform does (Gibbs & Candès 2021).
+const stride = 400
+
+// least is what a contact must reach to be told at all.
+const least = 6000
+
+// learning tells whether a unit's best counts for the bounds.
+func (d *Detector) learning(u *Unit) bool {
+	return d.budget.Set.IsZero() && !d.begun.IsZero() && u.Hour >= hourAt(d.begun.Add(d.cfg.WarmUp)) && (u.alert == nil || u.alert.Judged != Confirmed)
+}
+
+// weigh sets the bounds when the learning time is over, and moves them each week by what the alerts of the week before were.
+func (d *Detector) weigh(at time.Time) {
+	b := &d.budget
+	if d.begun.IsZero() {
+		return
+	}
+	from := d.begun.Add(d.cfg.WarmUp)
+	if b.Set.IsZero() {
+		b.Weeks = max(0, at.Sub(from).Hours()/week)
+		k := allowed(b.Promised * b.Weeks)
+		switch {
+		case at.Before(from.Add(d.cfg.Learning)):
+			b.Cold = fmt.Sprintf("what is usual is learned for %d days", int((d.cfg.WarmUp+d.cfg.Learning).Hours()/24))
+			return
+		case k < 0:
+			b.Cold = "the history is too short to promise so few false alerts"
+			return
+		}
+		own := d.units.past
+		for _, u := range d.units.list {
+			if !u.gone && d.learning(u) {
+				own[u.queue()] = highest(slices.Clone(own[u.queue()]), u.Score)
+				own[Odd] = highest(slices.Clone(own[Odd]), u.Top)
+			}
+		}
+		odd := k / 4
+		over := [queues]int{Rehearsed: (k - odd) / 2, Unlinked: k - odd - (k-odd)/2, Odd: odd}
+		for q := range queues {
+			b.Bounds[q] = least
+			if over[q] < len(own[q]) {
+				b.Bounds[q] = max(least, own[q][over[q]])
+			}
+		}
+		b.Set, b.Cold, b.next = at, "", at.Add(week*time.Hour)
+		d.units.past = [queues][]vedette.MilliBits{}
+		return
+	}
+	for !at.Before(b.next) {
+		var wrong [queues]int
+		for _, a := range d.alerts {
+			if a.Judged != Confirmed && !a.At.Before(b.next.Add(-week*time.Hour)) && a.At.Before(b.next) {
+				wrong[a.Queue]++
+			}
+		}
+		sum := 0
+		for q := range queues {
+			b.False[q] += wrong[q]
+			sum += b.False[q]
+			move := stride * (float64(wrong[q]) - share[q]*b.Promised)
+			b.Bounds[q] = max(least, b.Bounds[q]+vedette.MilliBits(math.Round(move)))
+		}
+		b.Measured = float64(sum) / (b.next.Sub(b.Set).Hours() / week)
+		b.next = b.next.Add(week * time.Hour)
+	}
+	d.alerts = slices.DeleteFunc(d.alerts, func(a *Alert) bool { return at.Sub(a.At) > kept })
+}
+
+// allowed is how many of the platform's own units may lie over the bounds in the time that they are set on, so that the true rate is within the promise with a
+// confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; -1 where there is none.
+func allowed(expected float64) int {
+	below, p := 0.0, math.Exp(-expected)
+	for k := 0; ; k++ {
+		if below += p; below > .1 {
+			return k - 1
+		}
+		p *= expected / float64(k+1)
+	}
+}
+
+// Budget is what was promised and what came.
+func (d *Detector) Budget() Budget { return d.budget }
+
+// Judge takes what a person made of a finding. Its error wraps vedette.ErrUnknown where it is not known, or older than 35 days.
+func (d *Detector) Judge(finding vedette.Digest, what Disposition) error {
+	a, err := d.told(finding)
+	if err != nil {
+		return err
+	}
+	a.Judged = what
+	return nil
+}
+
+func (d *Detector) told(finding vedette.Digest) (*Alert, error) {
+	for _, a := range d.alerts {
+		if a.ID == finding {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("targeting: no such finding: %w", vedette.ErrUnknown)
+}
+
+// Reached are the people whom a finding's subjects reached, as far as they are kept. They are nobody's suspects, and are told for their protection alone. Its
+// error wraps vedette.ErrUnknown.
+func (d *Detector) Reached(finding vedette.Digest) ([]vedette.AccountID, error) {
+	a, err := d.told(finding)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(a.Reached), nil
+}
+
+// Queue returns the alerts of a day, UTC, the strongest first, at most as many as a week's budget; left is how many more there were.
+func (d *Detector) Queue(day time.Time) (ranked []*Alert, left int) {
+	from := day.UTC().Truncate(24 * time.Hour)
+	for _, a := range d.alerts {
+		if !a.At.Before(from) && a.At.Before(from.Add(24*time.Hour)) {
+			ranked = append(ranked, a)
+		}
+	}
+	slices.SortStableFunc(ranked, func(a, b *Alert) int { return int(b.Score) - int(a.Score) })
+	n := min(len(ranked), int(math.Ceil(d.budget.Promised)))
+	return ranked[:n], len(ranked) - n
+}
+
+// again is how much higher a unit that was told of must come to be told once more.
+const again = 8000
+
+// alert tells of a unit that is over a bound, once a week.
+func (d *Detector) alert(u *Unit, at time.Time) {
+	b := &d.budget
+	if b.Set.IsZero() || u.Hour < hourAt(b.Set) {
+		return // not set, or one of those that the bounds were set on
+	}
+	q := u.queue()
+	switch {
+	case u.Score > b.Bounds[q]:
+	case u.Top > b.Bounds[Odd] && u.Score >= least:
+		q = Odd
+	default:
+		return
+	}
+	if u.alert != nil && u.Score < u.told+again {
+		return
+	}
+	b.Alerts[q]++
+	u.told = u.Score
+	a := &Alert{At: at, Queue: q, Score: u.Score, Reached: slices.Clone(u.Reached), Finding: d.finding(u, q, at)}
+	a.ID = a.Finding.ID
+	u.alert = a
+	d.alerts = append(d.alerts, a)
+	d.found = append(d.found, a.Finding)
+}
+
+// Findings returns what was found since it was last asked.
+func (d *Detector) Findings() []vedette.Finding {
+	f := d.found
+	d.found = nil
+	return f
+}
+
+// texts are what each signal says, in words for people. None names anybody.
+var texts = [Signals]string{
+	Rare:      "hardly anybody here has met the domain, and it is new",
+	OneTime:   "a link that nobody had before, on a domain whose links are used once",
+	Thin:      "the sender knows hardly anybody established",
+	Young:     "the sender's account began lately, or came back lately",
+	Elsewhere: "the sender comes from hosters, anonymous networks or another country",
+	Apart:     "sender and recipient have no group and no acquaintance in common",
+	Recon:     "the recipient's number was asked for by hand before, by the sender or the sender's cell",
+	Protected: "somebody was reached who asked for protection",
+	LookAlike: "the link is made to look like another one",
+	Linked:    "the name is known to be bad, or a sibling of one that is",
+	Kin:       "the sender or the link is of a group that looks like a rehearsal",
+	Together:  "more of those who were reached asked for protection than chance would have",
+	Unclaimed: "the recipient's client saw a link of which the sender's told nothing, or another one",
+	Lure:      "a stranger added the recipient to a group, or a device was linked after a stranger's message",
+	Regret:    "somebody who was reached blocked or reported the sender soon after",
+}
+
+// missing says what was not measured.
+var missing = [Signals]string{
+	Rare:      "not measured: links, since none was told",
+	Elsewhere: "not measured: networks",
+	Recon:     "not measured: look-ups by hand, since none is ever told here",
+	Protected: "not measured: no enrolment, so that nobody is known to have asked for protection",
+	Linked:    "not measured: known names",
+	Kin:       "not measured: rehearsals",
+}
+
+// finding says what a unit is: the senders, the links, and why, strongest first. The people reached are not in it.
+func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
+	f := vedette.Finding{
+		Detector: Name, Subjects: slices.Clone(u.Senders), Links: slices.Clone(u.Tokens), Score: u.Score,
+		From: time.Unix(int64(u.Hour)*3600, 0).UTC(), To: at, Basis: slices.Clone(u.Basis),
+	}
+	h := sha256.New()
+	h.Write([]byte(Name))
+	for _, a := range u.Senders {
+		h.Write(a[:])
+	}
+	h.Write(u.first[:])
+	f.ID = vedette.Digest(h.Sum(nil))
+	say := func(rule string, w int32, text string) {
+		f.Reasons = append(f.Reasons, vedette.Reason{Rule: vedette.RuleID("targeting/" + rule), Weight: vedette.MilliBits(w), Link: -1, Text: text})
+	}
+	c := &u.Best
+	bits := c.Bits
+	bits[Kin] += c.Extra
+	bits[Regret] = u.regret
+	order := make([]Signal, Signals)
+	for i := range order {
+		order[i] = Signal(i)
+	}
+	slices.SortStableFunc(order, func(x, y Signal) int { return int(bits[y]) - int(bits[x]) })
+	for _, s := range order {
+		if bits[s] >= 500 {
+			say(s.String(), bits[s], texts[s])
+		}
+	}
+	if c.Discount > 0 {
+		say("many", -c.Discount, "the sender writes to many strangers: it speaks against an aim")
+	}
+	if !c.Cell.IsZero() {
+		say("path", 0, "rehearsal cell "+c.Cell.String())
+	}
+	if q == Odd {
+		say("odd", int32(u.Top), "few first contacts here are at least as odd in every way at once")
+	}
+	say("what-this-is", 0, fmt.Sprintf("a lead: few of the %d first contacts that were looked at here before were like this, or none. It is nobody's guilt, and no ground to act on anybody", d.table.count))
+	for s, text := range missing {
+		if text != "" && c.Missing&(1<<s) != 0 {
+			say("not-measured", 0, text)
+		}
+	}
+	return f
+}

@@ -1,0 +1,230 @@
+package targeting
+
+import (
+	"math"
+)
+
+// Signal is something that is measured of a first contact.
+type Signal uint8
+
+// The signals. Each is the larger, the more it speaks for an aim.
+const (
+	Rare      Signal = iota // how few people here have met the new domain, log2
+	OneTime                 // a URL that nobody had, on a domain whose every link is used once
+	Thin                    // established people whom the sender lacks
+	Young                   // days less than 21 since the sender began or came back
+	Elsewhere               // share of the sender's sessions from a hoster, an anonymous network or another country
+	Apart                   // sender and recipient have no group and no acquaintance in common
+	Recon                   // the recipient's number was asked for by hand: by somebody of the sender's cell, or by the sender
+	Protected               // the recipient asked for protection
+	LookAlike               // how the link deceives the eye
+	Linked                  // the name is known to be bad, or a sibling of one
+	Kin                     // bits of the rehearsal cell that sender or link are of
+	Together                // surprise at how many of those whom the sender reached before asked for protection
+	Unclaimed               // the sender's client told of no link, or of another one
+	Lure                    // a stranger added the recipient to a group, or a device was linked after their message
+	Regret                  // the recipient blocked or reported the sender soon after
+	Signals
+)
+
+var signalNames = [Signals]string{
+	"rare", "one-time", "thin", "young", "elsewhere", "apart", "recon", "protected", "look-alike", "linked", "kin", "together", "unclaimed", "lure", "regret",
+}
+
+func (s Signal) String() string { return signalNames[s] }
+
+// bins of a distribution, and how many of them one unit of a signal takes.
+const bins = 64
+
+var scale = [Signals]float64{2, 1, 1, 2, 32, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1}
+
+// absent is the bin of what could not be measured.
+const absent = 255
+
+func binOf(s Signal, x float64) uint8 {
+	switch {
+	case math.IsNaN(x):
+		return absent
+	case x <= 0:
+		return 0
+	}
+	return uint8(min(1+int(x*scale[s]), bins-1))
+}
+
+// strata are the kinds of senders that are compared with one another: by how many strangers they write to, and by whether they come from hosters or anonymous
+// networks mostly. People who must hide where they are are held against others who do.
+const (
+	classes = 4
+	strata  = 2 * classes
+)
+
+func classOf(strangers uint16) int {
+	switch {
+	case strangers <= 2:
+		return 0
+	case strangers <= 8:
+		return 1
+	case strangers <= 32:
+		return 2
+	}
+	return 3
+}
+
+// most is how many thousandths of a bit one signal may bring.
+const most = 12_000
+
+// caps are those of signals that know little by themselves: DETECTION F3 on looks.
+var caps = [Signals]int32{LookAlike: 3000}
+
+// noted is a first contact as the distributions take it.
+type noted struct {
+	stratum uint8
+	regret  bool // of a contact that is noted already
+	cell    uint16
+	bins    [Signals]uint8
+}
+
+// tails are the platform's own distributions of every signal, by stratum.
+type tails struct {
+	n [strata][Signals]uint32
+	c [strata][Signals][bins]uint32
+}
+
+func (t *tails) add(x *noted) {
+	if x.regret {
+		b := x.bins[Regret]
+		c := &t.c[x.stratum][Regret]
+		c[b]++
+		if c[0] > 0 {
+			c[0]-- // it was noted as not regretted
+		} else {
+			t.n[x.stratum][Regret]++
+		}
+		return
+	}
+	for s, b := range x.bins {
+		if b != absent {
+			t.n[x.stratum][s]++
+			t.c[x.stratum][s][b]++
+		}
+	}
+}
+
+func (t *tails) halve() {
+	for i := range t.c {
+		for s := range t.c[i] {
+			n := uint32(0)
+			for b := range t.c[i][s] {
+				t.c[i][s][b] /= 2
+				n += t.c[i][s][b]
+			}
+			t.n[i][s] = n
+		}
+	}
+}
+
+// table is what a value says: thousandths of a bit.
+type table struct {
+	bits  [strata][Signals][bins]int32
+	rate  float64 // share of first contacts whose recipient asked for protection
+	count uint64  // first contacts that were learned
+}
+
+// prior is how many first contacts of all strata a stratum is taken to have seen besides its own.
+const prior = 64
+
+// ready makes the table. A stratum borrows from all where it has seen little. More strangers never raise what a value says: each class takes the least of
+// its own and of the classes below.
+func (t *tails) ready(to *table) {
+	var all [Signals][bins]float64 // share at or over a bin
+	to.count = 0
+	for i := range t.n {
+		to.count += uint64(t.n[i][Apart])
+	}
+	for s := range Signals {
+		n, above := 0.0, 0.0
+		for i := range t.n {
+			n += float64(t.n[i][s])
+		}
+		for b := bins - 1; b >= 0; b-- {
+			for i := range t.c {
+				above += float64(t.c[i][s][b])
+			}
+			all[s][b] = (above + 1) / (n + 1)
+		}
+	}
+	to.rate = all[Protected][1]
+	for i := range strata {
+		vpn, class := i/classes, i%classes
+		for s := range Signals {
+			above := 0.0
+			n := float64(t.n[i][s])
+			limit := int32(most)
+			if caps[s] != 0 {
+				limit = caps[s]
+			}
+			for b := bins - 1; b >= 0; b-- {
+				above += float64(t.c[i][s][b])
+				v := int32(math.Round(-1000 * math.Log2((above+prior*all[s][b])/(n+prior))))
+				v = max(0, min(v, limit))
+				if class > 0 {
+					v = min(v, to.bits[vpn*classes+class-1][s][b])
+				}
+				if b == 0 {
+					v = 0
+				}
+				to.bits[i][s][b] = v
+			}
+		}
+	}
+}
+
+// grades of each of the four dimensions of dominance.
+const grades = 16
+
+// dominance is the second opinion: how many first contacts one is at least as odd as in every one of four dimensions. It weighs nothing against anything, so
+// that it sees what nobody thought of. Counters are added, so that shards can be merged.
+//
+// Source: DAS (Ho et al., USENIX Security 2017), quantised.
+type dominance struct {
+	n     uint64
+	count [grades * grades * grades * grades]uint32
+	under [grades * grades * grades * grades]uint32 // contacts at most as odd in all four
+	dirty bool
+}
+
+func (d *dominance) add(cell uint16) {
+	d.n++
+	d.count[cell]++
+	d.dirty = true
+}
+
+func (d *dominance) halve() {
+	d.n = 0
+	for i := range d.count {
+		d.count[i] /= 2
+		d.n += uint64(d.count[i])
+	}
+	d.dirty = true
+}
+
+func (d *dominance) ready() {
+	if !d.dirty {
+		return
+	}
+	d.dirty = false
+	d.under = d.count
+	for step := 1; step < len(d.under); step *= grades {
+		for i := range d.under {
+			if i/step%grades > 0 {
+				d.under[i] += d.under[i-step]
+			}
+		}
+	}
+}
+
+// bits is the surprise at dominating so many, in thousandths.
+func (d *dominance) bits(cell uint16) int32 {
+	left := float64(d.n) - float64(d.under[cell])
+	return int32(math.Round(-1000 * math.Log2((left+1)/(float64(d.n)+1))))
+}
