@@ -100,8 +100,8 @@ func (h *house) armTarget(ctx context.Context, s string) (vedette.RuleID, error)
 	switch {
 	case s == "all":
 		return authority.Ceiling, nil
-	case s == string(response.TargetBlocks), s == string(response.TargetRecalls):
-		return vedette.RuleID(s), nil // also before the first block or recall
+	case s == string(response.TargetBlocks), s == string(response.TargetRecalls), s == string(vedette.RuleWatch):
+		return vedette.RuleID(s), nil // also before the first block, recall or watch entry
 	case strings.HasPrefix(s, "rule:"):
 		_, err := h.judging.Load().rules.Rule(vedette.RuleID(s))
 		return vedette.RuleID(s), err
@@ -115,11 +115,14 @@ func (h *house) armTarget(ctx context.Context, s string) (vedette.RuleID, error)
 		}
 		return vedette.RuleID(s), nil
 	}
-	return "", fmt.Errorf("%q is neither rule:NAME, list:NAME, actuator:recall nor all: %w", s, vedette.ErrInvalid)
+	return "", fmt.Errorf("%q is neither rule:NAME, list:NAME, watch:cell, actuator:recall nor all: %w", s, vedette.ErrInvalid)
 }
 
 // asks returns the strongest verdict that a list's indicators or a rule ask for.
 func (h *house) asks(target vedette.RuleID) (vedette.Verdict, bool) {
+	if target == vedette.RuleWatch {
+		return vedette.Warn, true
+	}
 	if v, ok := h.judging.Load().set.Asks()[target]; ok {
 		return v, true
 	}
@@ -175,7 +178,8 @@ func (g *global) arm() *cobra.Command {
 		Use:   "arm [TARGET]",
 		Short: "Let one rule, one list, or all of them change answers, after seeing what it would have stopped",
 		Long: `A fresh install observes: it judges and records, and answers allow. Arming lets one rule (rule:NAME), one indicator list (list:SOURCE),
-what people themselves block (list:cases) or recall (actuator:recall), or all of them (all) answer up to a verdict. It first shows what
+what people themselves block (list:cases) or recall (actuator:recall), links of groups that look like a rehearsal (watch:cell, which asks for a warning
+at most), or all of them (all) answer up to a verdict. It first shows what
 would have been different in the last 7 days, then asks. Without a target it says what is armed. Lowering is "vedette disarm" and needs two people.`,
 		Example: "  vedette arm list:amnesty --verdict block\n  vedette arm rule:first-contact-rare-link --verdict warn\n  vedette arm all --verdict warn",
 		Args:    atMostOne,
@@ -382,7 +386,7 @@ func (g *global) disarm() *cobra.Command {
 		Short: "Lower protection for a while, with two people's approval",
 		Long: `Lowering protection can harm people, so it needs a reason, an end at most 90 days away, and two people: write the act with --propose, let
 both sign it with "vedette approve", and disarm with both approvals. What was armed before holds again at the end.`,
-		Args: exactly(1, "rule:NAME, list:NAME, actuator:recall or all"),
+		Args: exactly(1, "rule:NAME, list:NAME, watch:cell, actuator:recall or all"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := vedette.ParseVerdict(verdict)
 			if err != nil {

@@ -45,11 +45,12 @@ type config struct {
 	// Webhook is where changed decisions are delivered, and the file of the secrets that sign them. Default: nowhere.
 	Webhook  struct{ URL, Secret string }
 	Sequence sequence.Config
+	Watch    watchConfig
 }
 
 func defaults() config {
 	return config{
-		Listen: "127.0.0.1:8480", Ops: "127.0.0.1:8481", Tenant: "main", Fallback: vedette.Allow, Retention: 90 * 24 * time.Hour, Memory: 256,
+		Listen: "127.0.0.1:8480", Ops: "127.0.0.1:8481", Tenant: "main", Fallback: vedette.Allow, Retention: 90 * 24 * time.Hour, Memory: 256, Watch: watchConfig{On: true},
 	}
 }
 
@@ -70,6 +71,15 @@ var keys = map[string]string{
 	"sequence.queue":      "events that may wait before the door answers busy, 1 to 1048576 (16384)",
 	"sequence.budget":     "how long an event may wait before its answer counts as degraded, 1ms to 1s (20ms)",
 	"sequence.checkpoint": "after how many events all of memory has been saved once more, 1024 to 16777216 (131072)",
+	"watch.on":            "look for groups that rehearse (true)",
+	"watch.per_week":      "false alerts a week that people can look at, over 0, at most 1000 (3)",
+	"watch.least":         "active accounts from which on groups are compared, 1 to 10000000 (2000)",
+	"watch.settling":      "how long events are taken before any group is measured, 24h to 2160h (360h)",
+	"watch.warm_up":       "how long groups are measured before any counts for the bound of alerts, 1h to 8760h (144h)",
+	"watch.learning":      "the time after that by which the bound is first set, 168h to 8760h (504h)",
+	"watch.tick":          "time between two looks at everybody, 1h to 168h (6h)",
+	"watch.friction":      "warnings a week that all watch entries together may cause, for a million active accounts, 1 to 100000, and at least 10 in all (200)",
+	"watch.per_entry":     "warnings that one watch entry may cause, 1 to 100000 (64)",
 }
 
 // readConfig reads the file, then the environment (VEDETTE_LISTEN, VEDETTE_SEQUENCE_BUDGET, …). Flags come last, by the commands that have them.
@@ -98,7 +108,7 @@ func readConfig(g *global) (config, error) {
 	}
 	err := k.Load(env.Provider(".", env.Opt{Prefix: "VEDETTE_", TransformFunc: func(name, value string) (string, any) {
 		name = strings.ToLower(strings.TrimPrefix(name, "VEDETTE_"))
-		if strings.HasPrefix(name, "sequence_") || strings.HasPrefix(name, "webhook_") {
+		if strings.HasPrefix(name, "sequence_") || strings.HasPrefix(name, "webhook_") || strings.HasPrefix(name, "watch_") {
 			name = strings.Replace(name, "_", ".", 1)
 		}
 		if _, ok := keys[name]; !ok {
@@ -193,6 +203,36 @@ func (c *config) read(k *koanf.Koanf, from map[string]string) error {
 	number("sequence.queue", &c.Sequence.Queue, 1, 1<<20)
 	number("sequence.checkpoint", &c.Sequence.Checkpoint, 1024, 1<<24)
 	duration("sequence.budget", &c.Sequence.Budget, time.Millisecond, time.Second)
+	if k.Exists("watch.on") {
+		switch k.String("watch.on") {
+		case "true", "false":
+			c.Watch.On = k.Bool("watch.on")
+		default:
+			wrong("watch.on", "true or false")
+		}
+	}
+	rate := func(key string, to *float64, low, high float64, want string) {
+		if !k.Exists(key) {
+			return
+		}
+		v, err := strconv.ParseFloat(k.String(key), 64)
+		if err != nil || !(v >= low && v <= high) {
+			wrong(key, want)
+			return
+		}
+		*to = v
+	}
+	rate("watch.per_week", &c.Watch.Rehearsal.PerWeek, .001, 1000, "a number over 0, at most 1000")
+	rate("watch.friction", &c.Watch.Friction, 1, 100_000, "a number from 1 to 100000")
+	number("watch.least", &c.Watch.Rehearsal.Least, 1, 10_000_000)
+	number("watch.per_entry", &c.Watch.PerEntry, 1, 100_000)
+	duration("watch.settling", &c.Watch.Rehearsal.Settling, 24*time.Hour, 90*24*time.Hour)
+	duration("watch.warm_up", &c.Watch.Rehearsal.WarmUp, time.Hour, 365*24*time.Hour)
+	duration("watch.learning", &c.Watch.Rehearsal.Learning, 7*24*time.Hour, 365*24*time.Hour)
+	duration("watch.tick", &c.Watch.Population.Tick, time.Hour, 7*24*time.Hour)
+	if s := c.Watch.Rehearsal.Settling; s > 0 { // what is met in the first half of it counts as known before
+		c.Watch.Population.Settling = min(7*24*time.Hour, s/2)
+	}
 	c.Franking, c.Webhook.URL, c.Webhook.Secret = k.String("franking"), k.String("webhook.url"), k.String("webhook.secret")
 	if c.Webhook.URL != "" && c.Webhook.Secret == "" {
 		wrong("webhook.url", "webhook.secret beside it: unsigned deliveries are not made")

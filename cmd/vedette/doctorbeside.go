@@ -41,6 +41,9 @@ func (h *house) trails(ctx context.Context, find finder) []trail {
 	}
 	taken, _ := h.recording.Position()
 	out := []trail{{name: "history", place: taken}}
+	if h.cfg.Watch.On {
+		out = append(out, trail{name: "watch", place: h.sentry.Position()})
+	}
 	for _, name := range []string{h.cases.Follower().Name(), evidence.SealingName} {
 		place, err := journal.Place(ctx, h.journal, name)
 		if err != nil {
@@ -80,6 +83,9 @@ func (h *house) diagnoseBeside(ctx context.Context, find finder, trails []trail,
 		if t.left > 0 && now.Sub(t.oldest) > late {
 			find("warn", "it goes on by itself; if this number does not fall, look for part="+t.name+" in the log of the server", "%s is behind: %s events, the oldest of %s", t.name, count(t.left), moment(t.oldest))
 		}
+	}
+	if err := h.diagnoseWatch(ctx, find); err != nil {
+		return err
 	}
 	if err := h.diagnoseDeeds(ctx, find, now); err != nil {
 		return err

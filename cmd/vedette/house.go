@@ -54,6 +54,7 @@ type house struct {
 	// progress is told how far a long answer is, where a person waits at this very process. nil: nobody does
 	progress func(done, total int)
 	slow
+	watching atomic.Pointer[[]vedette.Watched] // what the watch asks the gate to warn of; nil: nothing
 
 	seq     *sequence.Sequencer
 	sealing sync.Mutex // held by a replay while it seals a chunk, so that what is durable is a prefix of it
@@ -153,7 +154,13 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 		return h, err
 	}
 	h.ends = append(h.ends, h.journal.Close)
+	if err = h.readWatching(ctx); err != nil {
+		return h, err
+	}
 	if err = h.rooms(ctx, kept); err != nil {
+		return h, err
+	}
+	if err = h.newSentry(ctx, o.scratch); err != nil {
 		return h, err
 	}
 	if h.decisions, err = decision.NewMetrics(h.metrics); err != nil {
@@ -258,8 +265,12 @@ func (h *house) change(ctx context.Context, at time.Time, readRules, readIndicat
 		return err
 	}
 	next.until = now.Next
+	var watching []vedette.Watched
+	if l := h.watching.Load(); l != nil {
+		watching = *l
+	}
 	next.generation, err = decision.Make(decision.Parts{
-		Rules: next.rules, Indicators: next.set, Lists: link.ListsVersion(), Armed: decision.Armed{Ceiling: now.Ceiling, Each: now.Each},
+		Rules: next.rules, Indicators: next.set, Lists: link.ListsVersion(), Armed: decision.Armed{Ceiling: now.Ceiling, Each: now.Each}, Watch: watching,
 		Params: decision.Params{Fallback: h.cfg.Fallback, Budget: h.cfg.Sequence.Budget},
 	})
 	if err != nil {

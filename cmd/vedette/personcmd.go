@@ -269,6 +269,11 @@ var opErase = operation[erasing, erased]{"vault.erase", func(ctx context.Context
 	switch kind {
 	case vault.KindAccount:
 		account = e.Account()
+		if h.cfg.Watch.On {
+			if err := h.sentry.Erase(ctx, account); err != nil {
+				return out, err
+			}
+		}
 		if out.Reports, err = h.cases.Erase(ctx, permit, in.Ask.Tenant, account); err != nil {
 			return out, err
 		}

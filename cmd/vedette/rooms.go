@@ -29,6 +29,7 @@ import (
 	"vedette/store/history"
 	"vedette/store/tiles"
 	"vedette/watch/hunt"
+	"vedette/watch/sentry"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -40,6 +41,7 @@ type slow struct {
 	past      *history.History
 	recording *hunt.Recording
 	hunter    *hunt.Hunter
+	sentry    *sentry.Sentry
 	cases     *casefile.Book
 	desk      *response.Desk
 	outbox    response.Outbox
@@ -439,7 +441,7 @@ func (h *house) settle(ctx context.Context) error {
 
 // followers are what runs beside the gate, each at its own pace.
 func (h *house) followers() map[string]func(context.Context) error {
-	return map[string]func(context.Context) error{
+	out := map[string]func(context.Context) error{
 		"history":  h.recording.Run,
 		"casefile": func(ctx context.Context) error { return journal.Follow(ctx, h.journal, h.cases.Follower(), 4096) },
 		"evidence": func(ctx context.Context) error {
@@ -454,4 +456,8 @@ func (h *house) followers() map[string]func(context.Context) error {
 			return log.Sealing(h.journal, 0, sealer, evidence.SealingOptions{}).Run(ctx)
 		},
 	}
+	if h.cfg.Watch.On {
+		out["watch"] = h.sentry.Run
+	}
+	return out
 }

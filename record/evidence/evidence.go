@@ -34,6 +34,7 @@ const (
 	KindRelease  Kind = "build"   // which program, since when
 	KindCurrent  Kind = "generation"
 	KindDisclose Kind = "disclosure"
+	KindFinding  Kind = "finding" // what a detector found, or what a person made of it
 )
 
 // Field is one named value. Names are a-z and _, 1 to 40 of them, each once in a record; values are at most 64 KiB. Each is committed to under

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,6 +80,9 @@ func (g *Guard) put(name string, kind ListKind, list string) {
 		}
 	}
 }
+
+// Names yields every listed name.
+func (g *Guard) Names() iter.Seq[string] { return maps.Keys(g.names) }
 
 // GuardReport tells what an added list brought.
 type GuardReport struct {

@@ -165,9 +165,12 @@ func (s *Sentry) Cell(ctx context.Context, id vedette.Digest) (Whole, error) {
 	return Whole{}, fmt.Errorf("sentry: no such cell is followed: %w", vedette.ErrUnknown)
 }
 
-// Place returns where the watch stands in its journal, without waiting for it.
-func Place(ctx context.Context, j journal.Journal) (journal.Position, error) {
-	return journal.Place(ctx, j, Follower)
+// Remove takes everything out of a journal that a sentry keeps there, but the judgements.
+func Remove(ctx context.Context, j journal.Journal) error {
+	if err := j.SaveState(ctx, state, journal.Position{}, nil); err != nil {
+		return fmt.Errorf("sentry: remove: %w", err)
+	}
+	return nil
 }
 
 type metrics struct {
