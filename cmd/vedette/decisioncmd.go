@@ -28,6 +28,7 @@ type shown struct {
 	Reasons    []reasonOut      `json:"reasons"`
 	Links      []shaped         `json:"links"`
 	Measures   []map[string]any `json:"measures"`
+	Watch      string           `json:"watch,omitempty"` // what a watch entry's reason rests on
 	Generation string           `json:"generation"`
 	Took       string           `json:"took"`
 	Again      again            `json:"again"`
@@ -83,6 +84,16 @@ func showDecision(ctx context.Context, h *house, in showing) (shown, error) {
 		out.Measures = append(out.Measures, m)
 	}
 	gen := h.judging.Load().generation
+	for _, r := range d.Reasons {
+		if links := e.Event.Links(); r.Rule == vedette.RuleWatch && int(r.Link) < len(links) {
+			out.Watch = "A group that looks like a rehearsal was among the first to meet this link, so the watch asked the gate to warn strangers of it: at most a warning, at most 72 hours, within a budget of warnings. It is a lead, and nobody's guilt."
+			if w, ok := gen.Watched(&links[r.Link], e.Event.At); ok {
+				out.Watch += " vedette watch show " + short(w.Cell)
+			} else {
+				out.Watch += " The entry has ended since."
+			}
+		}
+	}
 	re := gen.Decide(&decision.Input{Event: &e.Event, Measures: e.Measures, Missing: missing(d), Hindsight: e.Event.Source == vedette.SourceReplay})
 	out.Again = again{Generation: gen.ID().String(), Same: gen.ID() == d.Generation, Would: re.Would.String()}
 	switch {
@@ -145,6 +156,9 @@ func (s *shown) print(w io.Writer, p paint) {
 			shadow = ", in shadow: counted only"
 		}
 		fmt.Fprintf(w, "  %-5s %5.1f bits  %s (%s%s)\n", r.Verdict, r.Bits, r.Text, r.Rule, shadow)
+	}
+	if s.Watch != "" {
+		fmt.Fprintln(w, "  "+s.Watch)
 	}
 	if len(s.Reasons) == 0 {
 		fmt.Fprintln(w, "  nothing spoke against it")

@@ -12,6 +12,7 @@ import (
 	"vedette"
 	"vedette/act/casefile"
 	"vedette/record/vault"
+	"vedette/watch/sentry"
 )
 
 // inventoried says what is kept about whom, until when: what a subpoena could obtain today.
@@ -104,6 +105,12 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 	if err != nil {
 		return out, err
 	}
+	watched := sentry.Status{}
+	if h.cfg.Watch.On {
+		if watched, err = h.sentry.Status(ctx); err != nil {
+			return out, err
+		}
+	}
 	facts, err := h.facts.Names(ctx)
 	if err != nil {
 		return out, err
@@ -121,6 +128,10 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 		reported += c.Reports
 	}
 	out.Kept = append(out.Kept, hist,
+		keptThing{
+			What: "the watch: how old accounts are, whom they know, what they share, which new links they met; groups that look like a rehearsal", About: "everybody on the platform who was active in 90 days",
+			Form: "surrogates and tokens, at most 16 acquaintances each; findings without accounts", Count: watched.Known, Term: "90 days without activity; groups 3 weeks; the person is erased",
+		},
 		keptThing{
 			What: "reports in open cases", About: "who reported, whom and which message",
 			Form: "surrogates; the opened message and whole links sealed for the case; the reported host in clear", Count: reported,

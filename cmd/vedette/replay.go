@@ -39,6 +39,7 @@ type replayed struct {
 	Hindsight  bool           `json:"hindsight"` // judged with what is known now, not with what was known then
 	Generation string         `json:"generation"`
 	Truth      *scored        `json:"truth,omitempty"` // with --truth
+	Watch      *watchedOut    `json:"findings"`        // of the slow watch, over everything that the journal has
 	Journal    string         `json:"journal_digest"`  // of all entries, whatever people are called in them
 	Recorded   bool           `json:"recorded"`        // kept in the data folder's journal
 	Seconds    float64        `json:"seconds"`
@@ -152,6 +153,9 @@ func (g *global) runReplay(cmd *cobra.Command, path, truth string, asKnown, scra
 		_ = bar.Finish()
 	}
 	if sum.Journal, err = h.digest(ctx); err != nil {
+		return nil, err
+	}
+	if sum.Watch, err = h.watchPlayed(ctx); err != nil {
 		return nil, err
 	}
 	sum.Generation = h.judging.Load().generation.ID().String()
@@ -361,6 +365,9 @@ func (s *replayed) print(w io.Writer, p paint) {
 		s.Truth.print(w, p)
 	}
 	section("Judged without a part", s.Degraded)
+	if s.Watch != nil {
+		s.Watch.print(w)
+	}
 	if n := s.Refused + s.Conflicts; n > 0 {
 		fmt.Fprintf(w, "\n%s lines gave no event:\n", count(n))
 		for _, b := range s.Lines {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"reflect"
@@ -47,7 +48,7 @@ func (h *house) newSentry(ctx context.Context, scratch bool) error {
 // found records a finding and opens its case, in this order: what is in a case is in the record.
 func (h *house) found(ctx context.Context, f *vedette.Finding, p sentry.Provenance) error {
 	if !p.Recorded() {
-		if _, err := h.proof.Append(ctx, findingRecord(h.cfg.Tenant, f, p)); err != nil {
+		if _, err := h.proof.Append(ctx, findingRecord(h.cfg.Tenant, h.now(), f, p)); err != nil {
 			return err
 		}
 	}
@@ -56,7 +57,7 @@ func (h *house) found(ctx context.Context, f *vedette.Finding, p sentry.Provenan
 }
 
 // findingRecord tells whom a finding is about by a digest alone: who has the accounts can show that they were meant.
-func findingRecord(t vedette.Tenant, f *vedette.Finding, p sentry.Provenance) evidence.Record {
+func findingRecord(t vedette.Tenant, at time.Time, f *vedette.Finding, p sentry.Provenance) evidence.Record {
 	subjects := sha256.New()
 	for _, a := range f.Subjects {
 		subjects.Write(a[:])
@@ -72,7 +73,7 @@ func findingRecord(t vedette.Tenant, f *vedette.Finding, p sentry.Provenance) ev
 	field := func(name, value string) evidence.Field {
 		return evidence.Field{Name: name, Value: []byte(value)}
 	}
-	return evidence.Record{Kind: evidence.KindFinding, At: f.To.UTC().Truncate(time.Millisecond), Tenant: t, Fields: []evidence.Field{
+	return evidence.Record{Kind: evidence.KindFinding, At: at.UTC().Truncate(time.Millisecond), Tenant: t, Fields: []evidence.Field{
 		field("finding", f.ID.String()), field("detector", f.Detector), field("cell", p.Cell.String()),
 		field("subjects", vedette.Digest(subjects.Sum(nil)).String()), field("size", strconv.Itoa(len(f.Subjects))),
 		field("score", strconv.Itoa(int(f.Score))), field("seen_from", f.From.UTC().Format(time.RFC3339Nano)), field("seen_to", f.To.UTC().Format(time.RFC3339Nano)),
@@ -190,7 +191,7 @@ func (h *house) readWatching(ctx context.Context) error {
 // settleWatch waits until the watch has all that the journal has now.
 func (h *house) settleWatch(ctx context.Context) error {
 	if !h.cfg.Watch.On {
-		return fmt.Errorf("the watch is off (watch.on): %w", vedette.ErrUnavailable)
+		return errWatchOff
 	}
 	if !h.following.Load() {
 		return h.sentry.CatchUp(ctx)
@@ -292,8 +293,30 @@ func (h *house) diagnoseWatch(ctx context.Context, find finder) error {
 	if s.Measured > 2*s.Promised && s.Alerts > 0 {
 		find("warn", "vedette watch cells; then vedette watch judge CELL --wrong, or --confirmed", "the watch tells more than was promised: %.1f false alerts a week, promised %.1f", s.Measured, s.Promised)
 	}
-	if armed := h.judging.Load().generation.Armed().For(vedette.RuleWatch); len(s.Entries) > 0 && armed < vedette.Warn {
-		find("note", "vedette arm "+string(vedette.RuleWatch)+" --verdict warn, after looking at what it shows", "%s links of groups that look like a rehearsal are watched for, and nothing warns of them", count(len(s.Entries)))
+	if armed := h.judging.Load().generation.Armed().For(vedette.RuleWatch); s.InForce > 0 && armed < vedette.Warn {
+		find("note", "vedette arm "+string(vedette.RuleWatch)+" --verdict warn, after looking at what it shows", "%s links of groups that look like a rehearsal are watched for, and nothing warns of them", count(s.InForce))
 	}
 	return nil
+}
+
+func (o *watchedOut) print(w io.Writer) {
+	n := 0
+	for _, k := range o.Findings {
+		n += k
+	}
+	fmt.Fprintf(w, "\nThe watch, over %s active accounts and %.1f weeks:\n", count(o.Accounts), o.Weeks)
+	switch {
+	case o.Silent != "" && n == 0:
+		fmt.Fprintf(w, "  silent: %s\n", o.Silent)
+	case n == 0:
+		fmt.Fprintf(w, "  nothing was told in the %.1f weeks since the bound was set\n", o.Watched)
+	default:
+		for _, k := range byCount(o.Findings) {
+			fmt.Fprintf(w, "  %s: %s\n", k, counted(o.Findings[k], "finding", "findings"))
+		}
+		fmt.Fprintf(w, "  %.3g for 10,000 accounts and week; %s asked for warnings of; vedette watch cells\n", o.Rate, counted(o.Entries, "link was", "links were"))
+	}
+	if !o.Measurable && o.Accounts > 0 {
+		fmt.Fprintln(w, "  no link token came: nothing was measured of links")
+	}
 }

@@ -31,7 +31,7 @@ func (s *Sentry) entries(st *population.State, at time.Time) {
 			}
 			for _, x := range st.Account(r).Domains {
 				d := st.Domain(x)
-				if !st.IsFresh(d) {
+				if !st.IsFresh(d) || d.Shape&unfit != 0 {
 					continue
 				}
 				members, last := within(st, d, c)
@@ -47,7 +47,7 @@ func (s *Sentry) entries(st *population.State, at time.Time) {
 						s.dirty = true
 					}
 				case has < maxOf && len(s.inForce()) < maxAsked:
-					s.kept.Asked = append(s.kept.Asked, Asked{Watched: vedette.Watched{Token: d.Token, From: at, Until: at.Add(stay), Cell: c.ID}})
+					s.kept.Asked = append(s.kept.Asked, Asked{First: at, Watched: vedette.Watched{Token: d.Token, From: at, Until: at.Add(stay), Cell: c.ID}})
 					s.dirty = true
 					has++
 				}
@@ -64,6 +64,9 @@ func (s *Sentry) entries(st *population.State, at time.Time) {
 	}
 	s.dirty = s.dirty || was != s.spent()
 }
+
+// unfit are links that an entry could not be about alone.
+const unfit = vedette.ShapeShortener | vedette.ShapeNoReferrable | vedette.ShapeForeign
 
 // within counts the members among those who met a link, and tells the hour in which the last of them did.
 func within(st *population.State, d *population.Domain, c *rehearsal.Cell) (n int, last uint32) {

@@ -123,9 +123,10 @@ type Told struct {
 // Asked is a watch entry with what became of it.
 type Asked struct {
 	vedette.Watched
-	Warned  int    `json:"warned"`            // people whom it warned, over all its times
-	Ended   string `json:"ended,omitempty"`   // why it does not come again; empty: it may
-	Renewed int    `json:"renewed,omitempty"` // how often the cell went on with the link after it had ended
+	First   time.Time `json:"first"`             // when it was first asked for
+	Warned  int       `json:"warned"`            // people whom it warned, over all its times
+	Ended   string    `json:"ended,omitempty"`   // why it does not come again; empty: it may
+	Renewed int       `json:"renewed,omitempty"` // how often the cell went on with the link after it had ended
 }
 
 // kept is what the sentry itself has, beside population and detectors.
@@ -335,7 +336,7 @@ func (s *Sentry) take(e *journal.Entry) {
 		if ev.At.After(s.kept.Last) {
 			s.kept.Last = ev.At
 		}
-		s.kept.Live = ev.Seen.Sub(ev.At) < population.Lateness
+		s.kept.Live = ev.Source != vedette.SourceReplay && ev.Seen.Sub(ev.At) < population.Lateness
 		s.pop.Take(0, ev)
 	}
 }

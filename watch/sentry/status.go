@@ -38,7 +38,8 @@ type Status struct {
 	Digest   vedette.Digest    `json:"findings_digest"`
 	Warned   int               `json:"warned_this_week"`
 	Allowed  int               `json:"warnings_allowed_a_week"`
-	Entries  []Asked           `json:"entries"`
+	Entries  []Asked           `json:"entries"`  // of three weeks
+	InForce  int               `json:"in_force"` // of them, now
 	Position string            `json:"position"`
 	Behind   bool              `json:"behind"` // the journal has more
 	Counts   population.Counts `json:"events"`
@@ -57,7 +58,7 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 	out := Status{
 		Silent: s.cells.Silent(), Rebuilt: s.rebuilt, Active: st.Active(), Known: st.Len(), Links: st.Linked(), Ticked: s.kept.Ticked, Last: s.kept.Last,
 		Bound: b.Bound, Set: b.Set, Promised: b.PerWeek, Measured: b.Measured, Alerts: b.Alerts, False: b.False,
-		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), Entries: slices.Clone(s.kept.Asked),
+		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), InForce: len(s.inForce()), Entries: slices.Clone(s.kept.Asked),
 		Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
 	}
 	if st.Len() > 0 {
@@ -136,6 +137,48 @@ type Whole struct {
 	Told    []Told
 	Entries []Asked
 	Members []vedette.AccountID
+	Lives   []Life // beside Members
+}
+
+// Life is what is known of a member.
+type Life struct {
+	Registered time.Time `json:"registered,omitzero"` // zero: before anything was seen here
+	Woke       time.Time `json:"woke,omitzero"`       // came back after silence
+	Last       time.Time `json:"last,omitzero"`
+	Gone       bool      `json:"gone"`
+	Devices    int       `json:"shared_devices"`  // that others are on too
+	Networks   int       `json:"shared_networks"` // likewise
+	Links      int       `json:"new_links"`       // domains that are new to the platform
+}
+
+func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
+	r, ok := st.Find(id)
+	if !ok {
+		return l
+	}
+	a := st.Account(r)
+	hour := func(h uint32) time.Time {
+		if h == 0 {
+			return time.Time{}
+		}
+		return time.Unix(int64(h)*3600, 0).UTC()
+	}
+	l.Registered, l.Woke, l.Last, l.Gone = hour(a.Born), hour(a.Woke), hour(a.Last), a.Flags&population.Gone != 0
+	for _, x := range a.Things {
+		switch t := st.Thing(x); {
+		case t.N < 2:
+		case t.Kind == population.SharedDevice:
+			l.Devices++
+		case t.Kind == population.SharedNetwork:
+			l.Networks++
+		}
+	}
+	for _, x := range a.Domains {
+		if st.IsFresh(st.Domain(x)) {
+			l.Links++
+		}
+	}
+	return l
 }
 
 // Cell returns one cell. Its error wraps vedette.ErrUnknown.
@@ -150,6 +193,9 @@ func (s *Sentry) Cell(ctx context.Context, id vedette.Digest) (Whole, error) {
 			continue
 		}
 		w := Whole{Cell: shownCell(c), Members: slices.Clone(c.Members)}
+		for _, a := range w.Members {
+			w.Lives = append(w.Lives, lifeOf(s.pop.State(), a))
+		}
 		for _, t := range s.kept.Told {
 			if t.Cell == id {
 				w.Told = append(w.Told, t)
@@ -163,6 +209,24 @@ func (s *Sentry) Cell(ctx context.Context, id vedette.Digest) (Whole, error) {
 		return w, nil
 	}
 	return Whole{}, fmt.Errorf("sentry: no such cell is followed: %w", vedette.ErrUnknown)
+}
+
+// Links are the tokens of a cell's links, each once: those of its findings, then those that were asked for since.
+func (w *Whole) Links() (out []vedette.Token) {
+	add := func(t vedette.Token) {
+		if !t.IsZero() && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	for _, t := range w.Told {
+		for _, l := range t.Links {
+			add(l)
+		}
+	}
+	for _, a := range w.Entries {
+		add(a.Token)
+	}
+	return out
 }
 
 // Remove takes everything out of a journal that a sentry keeps there, but the judgements.
