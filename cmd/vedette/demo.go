@@ -35,6 +35,7 @@ type demoed struct {
 	Missed       []string       `json:"missed"`    // events that the story's truth says should have been answered more strongly
 	Wrong        []string       `json:"wrong"`     // honest events that were answered more strongly than is right
 	Story        []string       `json:"story"`
+	Watch        *demoWatched   `json:"watch"`  // what came of the rehearsal
 	Report       *demoReport    `json:"report"` // what came of the story's one report
 	OK           bool           `json:"ok"`
 
@@ -65,8 +66,8 @@ func (g *global) demo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play a small made-up platform: what is sent, what is stopped, and why",
-		Long: `Plays three days on harbour.example, a platform that does not exist: people who chat, and an operator who tries his links on
-his own accounts before he sends them to five people. The events go through the same engine as yours would. Then a server stays
+		Long: `Plays five weeks and three days on harbour.example, a platform that does not exist: people who chat, an operator who is found while he tries his links on
+his own accounts, and one whose links a list knows. The events go through the same engine as yours would. Then a server stays
 open with its API page, until you stop it. With --once it ends after the story. Everything happens in a folder of its own that is
 removed at the end, unless you name one with --data.`,
 		Args: noArgs,
@@ -103,20 +104,18 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 	if g.json || !terminal(out) {
 		pace = 0
 	}
+	if err := demoFolder(g.data); err != nil {
+		return err
+	}
 	h, err := open(ctx, g, opening{gate: true, demo: true})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = h.close() }()
 
-	say("%s", p.bold("vedette demo: three days on harbour.example, a platform that does not exist"))
+	say("%s", p.bold("vedette demo: five weeks and three days on harbour.example, a platform that does not exist"))
 	say("")
-	if err := h.prepareDemo(ctx); err != nil {
-		return err
-	}
-	say("A list of %d hosts is imported, %s.", bytes.Count(sim.StoryIndicators(), []byte("\n"))-2, p.dim("as published by "+sim.StoryPublisher))
-	say("The list and the starter rules are armed: a fresh install would only observe.")
-	sum, err := h.tell(ctx, func(line string) error {
+	slowly := func(line string) error {
 		say("%s", line)
 		if pace == 0 {
 			return ctx.Err()
@@ -127,10 +126,31 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 		case <-time.After(pace):
 			return nil
 		}
+	}
+	if err := h.armWatch(ctx); err != nil {
+		return err
+	}
+	var before []string
+	watched, err := h.tellWatch(ctx, func(plain, shown string) error {
+		before = append(before, plain)
+		return slowly(shown)
 	}, p)
 	if err != nil {
 		return err
 	}
+	say("")
+	say("%s", p.bold("Then a list comes in"))
+	if err := h.prepareDemo(ctx); err != nil {
+		return err
+	}
+	say("A list of %d hosts is imported, %s.", bytes.Count(sim.StoryIndicators(), []byte("\n"))-2, p.dim("as published by "+sim.StoryPublisher))
+	say("The list and the starter rules are armed: a fresh install would only observe.")
+	sum, err := h.tell(ctx, slowly, p)
+	if err != nil {
+		return err
+	}
+	sum.Watch, sum.Story = watched, append(before, sum.Story...)
+	sum.OK = sum.OK && watched.Lead != "" && watched.Reached == 0
 	if err := h.tellReport(ctx, sum, say, p); err != nil {
 		return err
 	}
@@ -140,7 +160,7 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 		}
 	} else {
 		say("")
-		say("%s events decided and kept: %s stopped, %s warned of, %s allowed.", count(sum.Events),
+		say("In the last three days: %s events decided and kept: %s stopped, %s warned of, %s allowed.", count(sum.Events),
 			p.red(count(sum.Decisions["block"]+sum.Decisions["hold"])), p.amber(count(sum.Decisions["warn"])), p.green(count(sum.Decisions["allow"])))
 		if len(sum.Missed)+len(sum.Wrong) > 0 {
 			say("%s missed: %v, wrongly stopped: %v", p.red("Against the story's truth:"), sum.Missed, sum.Wrong)

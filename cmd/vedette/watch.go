@@ -281,7 +281,7 @@ func (h *house) diagnoseWatch(ctx context.Context, find finder) error {
 		find("warn", "nothing, if it was updated; else look at the disk of "+h.folder.dir, "the watch's saved state could not be used, and it began anew from the journal: %s", s.Rebuilt)
 	}
 	switch {
-	case s.Counts.Taken+s.Counts.Silent == 0:
+	case s.Last.IsZero():
 	case s.Silent != "":
 		find("note", "vedette watch status", "the watch judges nothing yet: %s", s.Silent)
 	case s.Learning != "":

@@ -1,6 +1,7 @@
 package sentry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -61,6 +62,9 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), InForce: len(s.inForce()), Entries: slices.Clone(s.kept.Asked),
 		Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
 	}
+	if s.kept.Ticked.IsZero() && !s.kept.Last.IsZero() {
+		out.Silent = fmt.Sprintf("too early: everybody is looked at once in %s of the events' time, and that has not passed", s.every())
+	}
 	if st.Len() > 0 {
 		out.From = st.Started()
 	}
@@ -78,6 +82,8 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 	}
 	return out, nil
 }
+
+func (s *Sentry) every() time.Duration { return cmp.Or(s.cfg.Population.Tick, 6*time.Hour) }
 
 // Cell is a group that is followed, as it may be shown: without its accounts.
 type Cell struct {
