@@ -65,12 +65,14 @@ type Alert struct {
 // the range of the bound over stride times weeks, whatever the platform does (Gibbs & Candès 2021).
 const stride = 400
 
-// least is what a contact must reach to be told at all.
+// least is what a contact must reach to be told at all; of dominance there is no such bound but that.
 const least = 6000
+
+var floor = [queues]vedette.MilliBits{least, least, 0}
 
 // learning tells whether a unit's best counts for the bounds.
 func (d *Detector) learning(u *Unit) bool {
-	return d.budget.Set.IsZero() && !d.begun.IsZero() && u.Hour >= hourAt(d.begun.Add(d.cfg.WarmUp)) && (u.alert == nil || u.alert.Judged != Confirmed)
+	return d.budget.Set.IsZero() && !d.begun.IsZero() && u.Hour >= hourAt(d.begun.Add(d.cfg.WarmUp)) && !u.incident
 }
 
 // weigh sets the bounds when the learning time is over, and moves them each week by what the alerts of the week before were.
@@ -101,12 +103,18 @@ func (d *Detector) weigh(at time.Time) {
 		odd := k / 4
 		over := [queues]int{Rehearsed: (k - odd) / 2, Unlinked: k - odd - (k-odd)/2, Odd: odd}
 		for q := range queues {
-			b.Bounds[q] = least
+			b.Bounds[q] = floor[q]
 			if over[q] < len(own[q]) {
-				b.Bounds[q] = max(least, own[q][over[q]])
+				b.Bounds[q] = max(floor[q], own[q][over[q]])
 			}
 		}
 		b.Set, b.Cold, b.next = at, "", at.Add(week*time.Hour)
+		if d.begun.Add(d.cfg.Rehearsing).After(from) { // too few of those were seen: they are held against the others
+			b.Bounds[Rehearsed] = b.Bounds[Unlinked]
+		}
+		for _, u := range d.units.list {
+			u.counted = u.Score > b.Bounds[u.queue()] || u.Top > b.Bounds[Odd] && u.Score >= least
+		}
 		d.units.past = [queues][]vedette.MilliBits{}
 		return
 	}
@@ -122,7 +130,7 @@ func (d *Detector) weigh(at time.Time) {
 			b.False[q] += wrong[q]
 			sum += b.False[q]
 			move := stride * (float64(wrong[q]) - share[q]*b.Promised)
-			b.Bounds[q] = max(least, b.Bounds[q]+vedette.MilliBits(math.Round(move)))
+			b.Bounds[q] = max(floor[q], b.Bounds[q]+vedette.MilliBits(math.Round(move)))
 		}
 		b.Measured = float64(sum) / (b.next.Sub(b.Set).Hours() / week)
 		b.next = b.next.Add(week * time.Hour)
@@ -153,6 +161,16 @@ func (d *Detector) Judge(finding vedette.Digest, what Disposition) error {
 	}
 	a.Judged = what
 	return nil
+}
+
+// Incident takes accounts that people found to be an operator's, from whatever source: what they sent in the last week is none of the platform's own, and
+// counts for no bound.
+func (d *Detector) Incident(senders ...vedette.AccountID) {
+	for _, a := range senders {
+		if u := d.units.of[ofAccount(a)]; u != nil {
+			u.incident = true
+		}
+	}
 }
 
 func (d *Detector) told(finding vedette.Digest) (*Alert, error) {
@@ -193,8 +211,8 @@ const again = 8000
 // alert tells of a unit that is over a bound, once a week.
 func (d *Detector) alert(u *Unit, at time.Time) {
 	b := &d.budget
-	if b.Set.IsZero() || u.Hour < hourAt(b.Set) {
-		return // not set, or one of those that the bounds were set on
+	if b.Set.IsZero() || u.counted {
+		return
 	}
 	q := u.queue()
 	switch {
@@ -270,7 +288,6 @@ func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
 	}
 	c := &u.Best
 	bits := c.Bits
-	bits[Kin] += c.Extra
 	bits[Regret] = u.regret
 	order := make([]Signal, Signals)
 	for i := range order {

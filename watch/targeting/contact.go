@@ -25,7 +25,6 @@ type Contact struct {
 	Way               Way
 	Bits              [Signals]int32 // thousandths
 	Missing           uint32         // signals that could not be measured, as bits
-	Extra             int32          // of a rehearsal cell, beyond its signal
 	Discount          int32          // of a sender to many
 	Score             vedette.MilliBits
 	Dominance         vedette.MilliBits
@@ -222,6 +221,10 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 	}
 	v[Unclaimed] = unclaimed
 	v[Lure] = float64(c.Way)
+	// A ring of senders who each write to few is one sender to many.
+	if u := c.Unit; u != nil {
+		strangers = max(strangers, uint16(min(u.people+u.before, 1<<15)))
+	}
 	c.stratum = uint8(classOf(strangers))
 	if vpn {
 		c.stratum += classes
@@ -240,21 +243,35 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 	if v[Linked] > 0 { // it is bits already
 		c.Bits[Linked] = int32(1000 * min(v[Linked], most/1000))
 	}
-	for _, b := range c.Bits {
-		sum += b
+	// What stands for the same thing is damped: a sender who is new is also one who knows nobody.
+	sum = damped(c.Bits[Thin], c.Bits[Young], c.Bits[Elsewhere]) + damped(c.Bits[Rare], c.Bits[OneTime], c.Bits[LookAlike])
+	for i := Recon; i < Signals; i++ {
+		if i != LookAlike && i != Apart {
+			sum += c.Bits[i]
+		}
 	}
-	// What the rehearsal watch says is held against its own past already: what is beyond ten bits of it counts as it stands.
-	if v[Kin] > 10 {
-		c.Extra = int32(1000 * min(v[Kin]-10, 18))
-	}
+	sum += c.Bits[Apart]
 	// Whoever writes to many is not aiming at one: a bit for each doubling beyond eight strangers. It spares newsletters; it costs the people whom an operator
 	// reaches from an account that also sends bulk.
 	if strangers > 8 {
 		c.Discount = int32(1000 * math.Log2(float64(strangers)/8))
 	}
-	c.Score = vedette.MilliBits(max(0, sum+c.Extra-c.Discount))
+	c.Score = vedette.MilliBits(max(0, sum-c.Discount))
 	c.cell = c.grade()
 	c.Dominance = vedette.MilliBits(d.das.bits(c.cell))
+}
+
+// damped is what signals say together that stand for nearly the same thing: seven tenths of the loudest and half of the next.
+func damped(bits ...int32) int32 {
+	first, second := int32(0), int32(0)
+	for _, b := range bits {
+		if b > first {
+			first, second = b, first
+		} else if b > second {
+			second = b
+		}
+	}
+	return (7*first + 5*second) / 10
 }
 
 // link measures the link itself.
@@ -343,10 +360,13 @@ func apart(s *population.State, f, r population.Ref, way Way) float64 {
 	return 1
 }
 
+// aKin is from how many bits of kinship on a contact stands in the queue of those that a rehearsal leads to.
+const aKin = 4000
+
 // kinship asks whether sender or link are of a rehearsal.
 func (d *Detector) kinship(c *Contact, v *[Signals]float64) {
 	k := d.known.Kinship
-	if k == nil {
+	if k == nil || !d.akin {
 		v[Kin] = math.NaN()
 		return
 	}
@@ -403,7 +423,7 @@ func (c *Contact) grade() uint16 {
 	dims := [4]int32{
 		b[Rare] + b[OneTime] + b[LookAlike] + b[Linked] + b[Unclaimed],
 		b[Thin] + b[Young] + b[Elsewhere] - c.Discount,
-		b[Kin] + c.Extra + b[Recon] + b[Lure],
+		b[Kin] + b[Recon] + b[Lure],
 		b[Protected] + b[Together] + b[Apart],
 	}
 	n := 0

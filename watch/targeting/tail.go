@@ -73,8 +73,9 @@ func classOf(strangers uint16) int {
 // most is how many thousandths of a bit one signal may bring.
 const most = 12_000
 
-// caps are those of signals that know little by themselves: DETECTION F3 on looks.
-var caps = [Signals]int32{LookAlike: 3000}
+// caps are those of signals that are seldom and yet say little of an aim: what is odd here is not what an operator must do. A careful one is neither new nor
+// far away, and many who are new or far away are people in trouble. They are the powers that were taken for each signal before anything was measured.
+var caps = [Signals]int32{OneTime: 1500, Thin: 3600, Young: 3000, Elsewhere: 2300, Apart: 1000, Recon: 10_000, LookAlike: 3000, Lure: 6000, Regret: 8000}
 
 // noted is a first contact as the distributions take it.
 type noted struct {
@@ -165,18 +166,33 @@ func (t *tails) ready(to *table) {
 			}
 			for b := bins - 1; b >= 0; b-- {
 				above += float64(t.c[i][s][b])
-				v := int32(math.Round(-1000 * math.Log2((above+prior*all[s][b])/(n+prior))))
-				v = max(0, min(v, limit))
+				p := all[s][b]
+				if ofRecipient(s) { // whoever the sender is
+					to.bits[i][s][b] = thousandths(p, b, limit)
+					continue
+				}
+				if s == Kin {
+					p = math.Exp2(-max(0, float64(b)-1)) // what the rehearsal watch says of itself, until it is known better
+				}
+				v := thousandths((above+prior*p)/(n+prior), b, limit)
 				if class > 0 {
 					v = min(v, to.bits[vpn*classes+class-1][s][b])
-				}
-				if b == 0 {
-					v = 0
 				}
 				to.bits[i][s][b] = v
 			}
 		}
 	}
+}
+
+// ofRecipient tells which signals are held against all first contacts, since they say nothing about the sender.
+func ofRecipient(s Signal) bool { return s == Protected || s == Together }
+
+// thousandths of a bit that a share says; the lowest value says nothing.
+func thousandths(share float64, bin int, limit int32) int32 {
+	if bin == 0 {
+		return 0
+	}
+	return max(0, min(int32(math.Round(-1000*math.Log2(share))), limit))
 }
 
 // grades of each of the four dimensions of dominance.

@@ -54,6 +54,9 @@ type Config struct {
 	WarmUp time.Duration
 	// Learning is the time after it by which the thresholds are first set. Default 21 days; 7 days to a year.
 	Learning time.Duration
+	// Rehearsing is how long the rehearsal watch is not heard after this one begins to measure: what it follows in its first weeks it holds against too few
+	// groups. Default 27 days; at most a year.
+	Rehearsing time.Duration
 	// Memory is how many look-ups, links, groups and units are remembered, of each. Default 65536; 1024 to 4194304.
 	Memory int
 	// WatchPerMillion is how many warnings of watch entries a week the people can carry, for each million active ones. Default 50; at most 100000; below 0: none.
@@ -66,6 +69,7 @@ func (c Config) withDefaults() Config {
 	c.Settling = cmp.Or(c.Settling, 15*24*time.Hour)
 	c.WarmUp = cmp.Or(c.WarmUp, 6*24*time.Hour)
 	c.Learning = cmp.Or(c.Learning, 21*24*time.Hour)
+	c.Rehearsing = cmp.Or(c.Rehearsing, 27*24*time.Hour)
 	c.Memory = cmp.Or(c.Memory, 1<<16)
 	c.WatchPerMillion = cmp.Or(c.WatchPerMillion, 50)
 	return c
@@ -86,6 +90,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("targeting.warm_up: %s is not 0 to 8760h: %w", c.WarmUp, vedette.ErrInvalid)
 	case c.Learning < 7*day || c.Learning > 365*day:
 		return fmt.Errorf("targeting.learning: %s is not 168h to 8760h: %w", c.Learning, vedette.ErrInvalid)
+	case c.Rehearsing < 0 || c.Rehearsing > 365*day:
+		return fmt.Errorf("targeting.rehearsing: %s is not 0 to 8760h: %w", c.Rehearsing, vedette.ErrInvalid)
 	case c.Memory < 1024 || c.Memory > 1<<22:
 		return fmt.Errorf("targeting.memory: %d is not 1024 to 4194304: %w", c.Memory, vedette.ErrInvalid)
 	case !(c.WatchPerMillion <= 100_000):
@@ -139,6 +145,7 @@ type Detector struct {
 	alerts  []*Alert // of kept, in order of time
 	entries entries
 	begun   time.Time // the first tick that measured
+	akin    bool      // the rehearsal watch is heard
 	halved  uint32    // hour
 	silent  string    // why nothing is measured; empty: it is
 	found   []vedette.Finding
@@ -196,6 +203,7 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 	if d.silent == "" && d.begun.IsZero() {
 		d.begun = at
 	}
+	d.akin = !d.begun.IsZero() && !at.Before(d.begun.Add(d.cfg.Rehearsing))
 	d.weigh(at)
 	d.watch(s, at)
 }

@@ -2,6 +2,7 @@ package targeting
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -49,6 +50,7 @@ type Unit struct {
 	first     vedette.EventID
 	keys      []name32
 	people    int // distinct recipients, about
+	before    int // half of those of the weeks before
 	protected int // of those, who asked for protection
 	noted     int
 	regret    int32
@@ -56,6 +58,8 @@ type Unit struct {
 	alert     *Alert
 	told      vedette.MilliBits
 	gone      bool
+	counted   bool // it was over a bound when the bounds were set
+	incident  bool // an operator's, as people found
 }
 
 type units struct {
@@ -116,6 +120,7 @@ func (u *units) join(d *Detector, c *Contact) *Unit {
 			continue
 		}
 		if y != nil { // its week is over
+			x.before = max(x.before, (y.people+y.before)/2)
 			y.keys = slices.DeleteFunc(y.keys, func(k name32) bool { return k == n })
 			delete(u.of, n)
 		}
@@ -151,6 +156,7 @@ func (u *units) merge(x, y *Unit) {
 		}
 	}
 	x.people += y.people
+	x.before = max(x.before, y.before)
 	x.protected += y.protected
 	for _, t := range y.Tokens {
 		note(&x.Tokens, t, maxTokens)
@@ -164,6 +170,8 @@ func (u *units) merge(x, y *Unit) {
 	} else if y.alert != nil {
 		x.told = max(x.told, y.told)
 	}
+	x.incident = x.incident || y.incident
+	x.counted = x.counted || y.counted
 	y.gone, y.keys, y.alert = true, nil, nil
 }
 
@@ -242,7 +250,7 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 		note(&u.Tokens, c.Token, maxTokens)
 	}
 	note(&u.Basis, c.Event, maxBasis)
-	u.Linked = u.Linked || !c.Cell.IsZero() || c.Bits[Linked] > 0
+	u.Linked = u.Linked || c.Bits[Kin] >= aKin || c.Bits[Linked] > 0
 	u.Top = max(u.Top, c.Dominance)
 	if v := c.Score; v > u.Best.Score || u.Best.Event.IsZero() {
 		u.Best = *c
@@ -287,7 +295,8 @@ func (d *Detector) regret(s *population.State, e *population.Event) {
 	n := noted{stratum: u.Best.stratum, regret: true}
 	n.bins[Regret] = b
 	d.pending = append(d.pending, n)
-	if x := d.table.bits[u.Best.stratum][Regret][b]; x > u.regret {
+	// Among many somebody always does.
+	if x := d.table.bits[u.Best.stratum][Regret][b] - int32(1000*math.Log2(float64(max(u.people, 1)))); x > u.regret {
 		u.regret = x
 		u.Score = u.Best.Score + vedette.MilliBits(u.regret)
 		note(&u.Basis, e.ID, maxBasis+1)

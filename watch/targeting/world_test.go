@@ -90,12 +90,37 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 			best[k] = seen{at, *c}
 		}
 	}
+	incidents := map[vedette.AccountID]bool{}
+	if *remove { // the teams are known to nobody but the maker; they are drawn already
+		q, err := world.New(sc, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Play(func(*vedette.Event) bool { return true })
+		for _, x := range q.Truth().Teams {
+			for _, g := range x.Targets {
+				incidents[g.By] = true
+			}
+		}
+	}
+	day := int64(0)
 	began := time.Now()
 	var findings []vedette.Finding
 	w.Play(func(e *vedette.Event) bool {
 		p.Take(0, e)
 		if f := d.Findings(); f != nil {
 			findings = append(findings, f...)
+			for i := range f {
+				if slices.ContainsFunc(f[i].Subjects, func(a vedette.AccountID) bool { return incidents[a] }) {
+					_ = d.Judge(f[i].ID, targeting.Confirmed)
+				}
+			}
+		}
+		if n := e.At.Unix() / 86400; *remove && n != day && d.Budget().Set.IsZero() {
+			day = n
+			for a := range incidents {
+				d.Incident(a)
+			}
 		}
 		return true
 	})
@@ -204,7 +229,7 @@ func bits(c *targeting.Contact) string {
 			out = append(out, fmt.Sprintf("%s %.1f", targeting.Signal(s), float64(b)/1000))
 		}
 	}
-	return fmt.Sprintf("%s extra %.1f less %.1f missing %b way %d", strings.Join(out, " "), float64(c.Extra)/1000, float64(c.Discount)/1000, c.Missing, c.Way)
+	return fmt.Sprintf("%s less %.1f missing %b way %d", strings.Join(out, " "), float64(c.Discount)/1000, c.Missing, c.Way)
 }
 
 func says(f vedette.Finding) string {
