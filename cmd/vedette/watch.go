@@ -141,7 +141,11 @@ func (h *house) postWatch(ctx context.Context, entries []vedette.Watched) error 
 	}
 	h.watching.Store(&entries)
 	h.log.LogAttrs(ctx, slog.LevelInfo, "the watch asks the gate for warnings", slog.Int("entries", len(entries)))
-	return h.rearm(ctx, now)
+	if err := h.rearm(ctx, now); err != nil {
+		h.watching.Store(had) // asked again: what is in force and what is said to be in force must not part
+		return err
+	}
+	return nil
 }
 
 // guarded tells which tokens are of names that the guard spares: popular and shared hosts, and what stands above or below them as a domain.
