@@ -110,7 +110,7 @@ func (d *Detector) weigh(at time.Time) {
 		}
 		b.Set, b.Cold, b.next = at, "", at.Add(week*time.Hour)
 		if d.begun.Add(d.cfg.Rehearsing).After(from) { // too few of those were seen: they are held against the others
-			b.Bounds[Rehearsed] = b.Bounds[Unlinked]
+			b.Bounds[Rehearsed] = min(b.Bounds[Unlinked], akinBound(own[Unlinked], over[Rehearsed]))
 		}
 		for _, u := range d.units.list {
 			u.counted = u.Score > b.Bounds[u.queue()] || u.Top > b.Bounds[Odd] && u.Score >= least
@@ -138,6 +138,15 @@ func (d *Detector) weigh(at time.Time) {
 	d.alerts = slices.DeleteFunc(d.alerts, func(a *Alert) bool { return at.Sub(a.At) > kept })
 }
 
+// akinBound is the bound of what a rehearsal leads to where none of it was seen in the learning time. One of sixteen first contacts at most has four bits of
+// kinship, one of 32 five, and so on: so many fewer may lie over the same rest. The half is for the sum of them.
+func akinBound(own []vedette.MilliBits, k int) vedette.MilliBits {
+	if at := 8 * max(k, 1); at < len(own) {
+		return max(least, own[at]+aKin)
+	}
+	return least + aKin
+}
+
 // allowed is how many of the platform's own units may lie over the bounds in the time that they are set on, so that the true rate is within the promise with a
 // confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; -1 where there is none.
 func allowed(expected float64) int {
@@ -160,6 +169,13 @@ func (d *Detector) Judge(finding vedette.Digest, what Disposition) error {
 		return err
 	}
 	a.Judged = what
+	if what == Confirmed {
+		for _, u := range d.units.list {
+			if u.alert == a {
+				d.confirm(u)
+			}
+		}
+	}
 	return nil
 }
 
@@ -168,7 +184,7 @@ func (d *Detector) Judge(finding vedette.Digest, what Disposition) error {
 func (d *Detector) Incident(senders ...vedette.AccountID) {
 	for _, a := range senders {
 		if u := d.units.of[ofAccount(a)]; u != nil {
-			u.incident = true
+			d.confirm(u)
 		}
 	}
 }

@@ -265,20 +265,7 @@ func (d *Detector) all(c *codec) {
 		}
 	}
 	d.dominated(c)
-	list(c, &d.pending, func(n *noted) {
-		num(c, &n.stratum)
-		num(c, &n.cell)
-		c.yes(&n.regret)
-		c.raw(n.bins[:])
-		if n.stratum >= strata {
-			c.fail()
-		}
-		for _, b := range n.bins {
-			if b >= bins && b != absent {
-				c.fail()
-			}
-		}
-	})
+	list(c, &d.pending, c.note)
 	d.remembered(c)
 	b := &d.budget
 	c.float(&b.Measured)
@@ -322,6 +309,21 @@ func (d *Detector) all(c *codec) {
 		c.raw(x.Cell[:])
 	})
 	list(c, &d.found, c.finding)
+}
+
+func (c *codec) note(n *noted) {
+	num(c, &n.stratum)
+	num(c, &n.cell)
+	c.yes(&n.regret, &n.back)
+	c.raw(n.bins[:])
+	if n.stratum >= strata {
+		c.fail()
+	}
+	for _, b := range n.bins {
+		if b >= bins && b != absent {
+			c.fail()
+		}
+	}
 }
 
 // dominated is sparse: most combinations never come.
@@ -413,7 +415,8 @@ func (d *Detector) unit(c *codec) {
 		list(c, &u.Basis, func(e *vedette.EventID) { c.raw(e[:]) })
 		c.raw(u.first[:])
 		list(c, &u.keys, func(k *name32) { c.raw(k[:]) })
-		num(c, &u.people, &u.before, &u.protected, &u.noted)
+		num(c, &u.people, &u.before, &u.protected)
+		list(c, &u.notes, c.note)
 		num(c, &u.regret)
 		at := slices.Index(d.alerts, u.alert) // -1: none
 		num(c, &at)

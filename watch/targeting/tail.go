@@ -81,6 +81,7 @@ var caps = [Signals]int32{OneTime: 1500, Thin: 3600, Young: 3000, Elsewhere: 230
 type noted struct {
 	stratum uint8
 	regret  bool // of a contact that is noted already
+	back    bool // it is taken out again: an operator's, as people found
 	cell    uint16
 	bins    [Signals]uint8
 }
@@ -92,6 +93,15 @@ type tails struct {
 }
 
 func (t *tails) add(x *noted) {
+	if x.back {
+		for s, b := range x.bins {
+			if b != absent && t.c[x.stratum][s][b] > 0 {
+				t.c[x.stratum][s][b]--
+				t.n[x.stratum][s]--
+			}
+		}
+		return
+	}
 	if x.regret {
 		b := x.bins[Regret]
 		c := &t.c[x.stratum][Regret]
@@ -213,6 +223,14 @@ func (d *dominance) add(cell uint16) {
 	d.n++
 	d.count[cell]++
 	d.dirty = true
+}
+
+func (d *dominance) sub(cell uint16) {
+	if d.count[cell] > 0 {
+		d.n--
+		d.count[cell]--
+		d.dirty = true
+	}
 }
 
 func (d *dominance) halve() {

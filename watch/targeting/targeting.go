@@ -246,7 +246,10 @@ func (d *Detector) learn(hour uint32) {
 	for i := range d.pending {
 		n := &d.pending[i]
 		d.tails.add(n)
-		if !n.regret {
+		switch {
+		case n.back:
+			d.das.sub(n.cell)
+		case !n.regret:
 			d.das.add(n.cell)
 		}
 	}

@@ -49,10 +49,10 @@ type Unit struct {
 
 	first     vedette.EventID
 	keys      []name32
-	people    int // distinct recipients, about
-	before    int // half of those of the weeks before
-	protected int // of those, who asked for protection
-	noted     int
+	people    int     // distinct recipients, about
+	before    int     // half of those of the weeks before
+	protected int     // of those, who asked for protection
+	notes     []noted // what the distributions took, at most maxNoted
 	regret    int32
 	hours     []uint32 // of Reached
 	alert     *Alert
@@ -164,7 +164,7 @@ func (u *units) merge(x, y *Unit) {
 	for _, e := range y.Basis {
 		note(&x.Basis, e, maxBasis)
 	}
-	x.noted = max(x.noted, y.noted)
+	x.notes = append(x.notes, y.notes...)
 	if x.alert == nil {
 		x.alert, x.told = y.alert, y.told
 	} else if y.alert != nil {
@@ -182,6 +182,16 @@ func note[T comparable](to *[]T, x T, most int) bool {
 	}
 	*to = append(*to, x)
 	return true
+}
+
+// confirm takes a unit for an operator's: what it did is none of what is usual here.
+func (d *Detector) confirm(u *Unit) {
+	u.incident = true
+	for _, n := range u.notes {
+		n.back = true
+		d.pending = append(d.pending, n)
+	}
+	u.notes = nil
 }
 
 // end takes a unit out of the index. What it scored is one of the platform's own where it belongs to the learning time.
@@ -257,9 +267,10 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 		u.Best.Unit = nil
 	}
 	u.Score = u.Best.Score + vedette.MilliBits(u.regret)
-	if u.noted < maxNoted {
-		u.noted++
-		d.pending = append(d.pending, noted{stratum: c.stratum, cell: c.cell, bins: c.bins})
+	if len(u.notes) < maxNoted && !u.incident {
+		n := noted{stratum: c.stratum, cell: c.cell, bins: c.bins}
+		u.notes = append(u.notes, n)
+		d.pending = append(d.pending, n)
 	}
 	if d.Observe != nil {
 		d.Observe(e.At, c)

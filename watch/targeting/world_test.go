@@ -79,9 +79,13 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 		score targeting.Contact
 	}
 	best := map[vedette.AccountID]seen{} // by recipient and sender
+	bySender := map[vedette.AccountID]targeting.Contact{}
 	contacts := 0
 	d.Observe = func(at time.Time, c *targeting.Contact) {
 		contacts++
+		if b, ok := bySender[c.Sender]; !ok || c.Score > b.Score {
+			bySender[c.Sender] = *c
+		}
 		k := c.Recipient
 		for i := range k {
 			k[i] ^= c.Sender[i]
@@ -153,6 +157,11 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 		}
 		if *verbose {
 			t.Logf("%s %v %s: %s", f.To.Format("01-02"), f.Score, kind, says(f))
+			for _, a := range f.Subjects {
+				if c, ok := bySender[a]; ok && team == nil {
+					t.Logf("    %v %s", c.Score, bits(&c))
+				}
+			}
 		}
 		if team != nil {
 			bySet["true"]++
