@@ -2,10 +2,11 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"vedette"
@@ -16,98 +17,110 @@ import (
 
 // lesson is one group that a model is taught with.
 type lesson struct {
-	playbook string // "": honest
-	weight   float64
-	x        []float64
+	Playbook string // "": honest
+	Size     int
+	Bits     [rehearsal.Features]float64
 }
 
-// lessons plays worlds and takes their groups: of an operator those that are mostly his members and hold half of them, before his first target; of the honest
-// one in ten, and every one that already looks like something.
-func lessons(s *world.Scenario, seeds []uint64, told func(seed uint64, n int)) ([]lesson, error) {
+// lessons plays a world and takes its groups once a day: of an operator those that are mostly his members and hold half of them, until two days after his
+// first target; of the honest one in ten, and one in three of those that look like something.
+func lessons(s *world.Scenario, seed uint64) ([]lesson, error) {
+	w, err := world.New(s, seed)
+	if err != nil {
+		return nil, err
+	}
+	d, err := rehearsal.New(rehearsal.Config{}, &rehearsal.Model{Version: 1})
+	if err != nil {
+		return nil, err
+	}
+	p, err := population.New(population.Config{Tick: 24 * time.Hour}, d)
+	if err != nil {
+		return nil, err
+	}
+	type sample struct {
+		at      time.Time
+		members []vedette.AccountID
+		lesson
+	}
+	var samples []sample
+	d.Sample = func(at time.Time, members []vedette.AccountID, e *rehearsal.Evidence) {
+		samples = append(samples, sample{at, members, lesson{Size: e.Size, Bits: e.Bits}})
+	}
+	w.Play(func(e *vedette.Event) bool { p.Take(0, e); return true })
+	truth := w.Truth()
+	p.End(truth.End)
+	team := operators(truth)
 	var out []lesson
-	for _, seed := range seeds {
-		w, err := world.New(s, seed)
-		if err != nil {
-			return nil, err
+	honest := 0
+	for i := range samples {
+		s := &samples[i]
+		if s.at.Before(truth.Start.Add(17 * 24 * time.Hour)) {
+			continue
 		}
-		d, err := rehearsal.New(rehearsal.Config{}, &rehearsal.Model{Version: 1})
-		if err != nil {
-			return nil, err
-		}
-		p, err := population.New(population.Config{Tick: 24 * time.Hour}, d)
-		if err != nil {
-			return nil, err
-		}
-		type sample struct {
-			at      time.Time
-			members []vedette.AccountID
-			x       []float64
-		}
-		var samples []sample
-		n := 0
-		d.Sample = func(at time.Time, members []vedette.AccountID, e *rehearsal.Evidence) {
-			x := e.Inputs()
-			samples = append(samples, sample{at, members, slices.Clone(x[:])})
-		}
-		w.Play(func(e *vedette.Event) bool { p.Take(0, e); return true })
-		truth := w.Truth()
-		p.End(truth.End)
-		team := map[vedette.AccountID]*world.Team{}
-		for i := range truth.Teams {
-			t := &truth.Teams[i]
-			if !t.Hostile {
-				continue
-			}
-			for _, a := range t.Members {
-				team[a] = t
+		of, n := mostly(team, s.members)
+		loud := 0
+		for f, b := range s.Bits {
+			if b >= 5 && rehearsal.Feature(f) != rehearsal.Outreach {
+				loud++
 			}
 		}
-		for i := range samples {
-			s := &samples[i]
-			if s.at.Before(truth.Start.Add(14 * 24 * time.Hour)) {
-				continue
+		switch {
+		case of == nil:
+			if honest++; honest%10 == 0 || loud >= 3 && honest%3 == 0 {
+				out = append(out, s.lesson)
 			}
-			var of *world.Team
-			most := 0
-			for _, a := range s.members {
-				t := team[a]
-				if t == nil {
-					continue
-				}
-				m := 0
-				for _, b := range s.members {
-					if team[b] == t {
-						m++
-					}
-				}
-				if m > most {
-					of, most = t, m
-				}
-			}
-			switch {
-			case of != nil && 3*most >= 2*len(s.members) && 2*most >= len(of.Members) && !s.at.Before(of.Begins) && (len(of.Targets) == 0 || s.at.Before(of.Targets[0].At.Add(48*time.Hour))):
-				out = append(out, lesson{of.Kind, 1, s.x})
-			case of != nil: // some of both: teaches nothing
-			case n%10 == 0 || slices.Max(s.x[:21]) >= 7 && n%3 == 0:
-				out = append(out, lesson{"", 1, s.x})
-			}
-			n++
-		}
-		if told != nil {
-			told(seed, len(out))
+		case 3*n >= 2*len(s.members) && 2*n >= len(of.Members) && !s.at.Before(of.Begins) && (len(of.Targets) == 0 || s.at.Before(of.Targets[0].At.Add(48*time.Hour))):
+			s.Playbook = of.Kind
+			out = append(out, s.lesson)
 		}
 	}
 	return out, nil
 }
 
-// teach makes a filter for each playbook, and one for all of them, by logistic regression with an L2 penalty in which no surprise may count against a cell but
-// that of writing to strangers in vain: what nobody has rehearsed yet must not look harmless because it looks strange.
-func teach(ls []lesson, without string) *rehearsal.Model {
+// operators says of which operator's team an account is.
+func operators(truth *world.Truth) map[vedette.AccountID]*world.Team {
+	team := map[vedette.AccountID]*world.Team{}
+	for i := range truth.Teams {
+		if t := &truth.Teams[i]; t.Hostile {
+			for _, a := range t.Members {
+				team[a] = t
+			}
+		}
+	}
+	return team
+}
+
+// mostly finds the team that most of some accounts are of.
+func mostly(team map[vedette.AccountID]*world.Team, members []vedette.AccountID) (of *world.Team, n int) {
+	for _, a := range members {
+		t := team[a]
+		if t == nil {
+			continue
+		}
+		m := 0
+		for _, b := range members {
+			if team[b] == t {
+				m++
+			}
+		}
+		if m > n || m == n && t.Name < of.Name {
+			of, n = t, m
+		}
+	}
+	return of, n
+}
+
+// teach makes a filter for each playbook and one for all of them, but for those left out. L5 is no rehearsal that anybody could see, and teaches nothing.
+func teach(ls []lesson, disguise float64, without ...string) *rehearsal.Model {
 	m := &rehearsal.Model{Version: 1}
-	books := map[string]bool{}
+	var honest []lesson
+	books := map[string][]lesson{}
 	for _, l := range ls {
-		if l.playbook != "" && l.playbook != without && !strings.HasPrefix(l.playbook, "L5") {
-			books[l.playbook] = true
+		switch {
+		case l.Playbook == "":
+			honest = append(honest, l)
+		case !slices.Contains(without, l.Playbook) && !strings.HasPrefix(l.Playbook, "L5"):
+			books[l.Playbook] = append(books[l.Playbook], l)
 		}
 	}
 	names := make([]string, 0, len(books))
@@ -115,87 +128,156 @@ func teach(ls []lesson, without string) *rehearsal.Model {
 		names = append(names, b)
 	}
 	slices.Sort(names)
-	for _, name := range append(names, "all") {
-		m.Filters = append(m.Filters, regress(ls, name, without))
+	names = append(names, "all")
+	m.Filters = make([]rehearsal.Filter, len(names))
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, 2)
+	for i, name := range names {
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			var own [][]lesson
+			for _, b := range names[:len(names)-1] {
+				if name == "all" || b == name {
+					own = append(own, books[b])
+				}
+			}
+			m.Filters[i] = regress(name, own, honest, disguise)
+		})
 	}
+	wg.Wait()
 	return m
 }
 
-func regress(ls []lesson, name, without string) rehearsal.Filter {
-	var xs [][]float64
+const (
+	perBook  = 2500  // lessons of a playbook, with its disguises
+	perRound = 24000 // honest groups in a round
+	rounds   = 3
+	descent  = 250
+	ridge    = 1.5e-4
+	against  = 20 // how much more all honest groups weigh than all of a playbook's: what is asked is a tail, not a half
+)
+
+const cards = int(rehearsal.Features) * rehearsal.Levels
+
+// thermometer lists the steps that a group's features pass.
+func thermometer(bits *[rehearsal.Features]float64) []uint16 {
+	var on []uint16
+	for f, b := range bits {
+		for l := range rehearsal.Level(b) {
+			on = append(on, uint16(f*rehearsal.Levels+l))
+		}
+	}
+	return on
+}
+
+// regress makes a filter by logistic regression with an L2 penalty on the steps between levels. Half of an operator's groups are shown as they are, and half
+// disguised: one channel replaced by an honest group's, as if he had learned to hide that. Honest groups are chosen in rounds, those first that the round
+// before took for a cell.
+func regress(name string, books [][]lesson, honest []lesson, disguise float64) rehearsal.Filter {
+	rng := rand.New(rand.NewPCG(17, uint64(len(name)))) // the same lessons teach the same
+	var xs [][]uint16
 	var ys, ws []float64
-	positive := map[string]float64{}
-	for _, l := range ls {
-		if l.playbook != "" {
-			positive[l.playbook]++
-		}
+	add := func(bits *[rehearsal.Features]float64, y, w float64) {
+		xs, ys, ws = append(xs, thermometer(bits)), append(ys, y), append(ws, w)
 	}
-	honest := 0.0
-	for _, l := range ls {
-		switch {
-		case l.playbook == "":
-			honest++
-			xs, ys, ws = append(xs, l.x), append(ys, 0), append(ws, 1)
-		case l.playbook == without || strings.HasPrefix(l.playbook, "L5"):
-		case name == "all" || l.playbook == name:
-			xs, ys, ws = append(xs, l.x), append(ys, 1), append(ws, 1/positive[l.playbook])
-		}
-	}
-	books := 0.0
-	for i, y := range ys {
-		if y == 1 {
-			books += ws[i]
-		}
-	}
-	for i := range ws { // both sides weigh as much: the prior is the curve's business
-		if ys[i] == 1 {
-			ws[i] /= 2 * books
-		} else {
-			ws[i] /= 2 * honest
-		}
-	}
-	n := len(xs[0])
-	w, bias := make([]float64, n), 0.0
-	grad, second := make([]float64, n+1), make([]float64, n+1)
-	const penalty = 2e-4
-	for step := range 1500 {
-		clear(grad)
-		clear(second)
-		for i, x := range xs {
-			z := bias
-			for j, v := range x {
-				z += w[j] * v
+	for _, b := range books {
+		n := min(perBook, 6*len(b))
+		for i := range n {
+			l := b[i%len(b)]
+			if n == perBook {
+				l = b[rng.IntN(len(b))]
 			}
-			p := 1 / (1 + math.Exp(-z))
-			g := ws[i] * (p - ys[i])
-			for j, v := range x {
-				grad[j] += g * v
+			if rng.Float64() < disguise {
+				c := rehearsal.Channel(rng.IntN(int(rehearsal.Channels)))
+				o := &honest[rng.IntN(len(honest))]
+				for f := range l.Bits {
+					if rehearsal.ChannelOf(rehearsal.Feature(f)) == c {
+						l.Bits[f] = o.Bits[f]
+					}
+				}
 			}
-			grad[n] += g
+			add(&l.Bits, 1, 1/float64(n*len(books)))
 		}
-		rate := 0.15 / (1 + float64(step)/400)
-		for j := range w {
-			g := grad[j] + penalty*w[j]
-			second[j] = g
-			w[j] -= rate * g
-			switch {
-			case j == int(rehearsal.Outreach):
-				w[j] = min(w[j], 0)
-			case j == n-1: // the size counts either way
-			default:
-				w[j] = max(w[j], 0)
+	}
+	positive := len(xs)
+	w, bias := make([]float64, cards), 0.0
+	all := make([][]uint16, len(honest))
+	for i := range honest {
+		all[i] = thermometer(&honest[i].Bits)
+	}
+	order := make([]int, len(honest))
+	scores := make([]float64, len(honest))
+	for round := range rounds {
+		xs, ys, ws = xs[:positive], ys[:positive], ws[:positive]
+		for i := range order {
+			order[i], scores[i] = i, bias
+			for _, j := range all[i] {
+				scores[i] += w[j]
 			}
 		}
-		bias -= rate * grad[n]
+		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		if round > 0 {
+			slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+			tail := order[min(len(order), perRound/2):]
+			rng.Shuffle(len(tail), func(i, j int) { tail[i], tail[j] = tail[j], tail[i] })
+		}
+		take := order[:min(len(order), perRound)]
+		for _, i := range take {
+			xs, ys, ws = append(xs, all[i]), append(ys, 0), append(ws, against/float64(len(take)))
+		}
+		descend(xs, ys, ws, w, &bias)
 	}
-	f := rehearsal.Filter{Name: name, Bias: round4(bias)}
-	for _, v := range w {
-		f.Weights = append(f.Weights, round4(v))
+	f := rehearsal.Filter{Name: name, Bias: int(math.Round(1000 * bias))}
+	for i := range f.Cards {
+		sum := 0.0
+		for l := range rehearsal.Levels {
+			sum += w[i*rehearsal.Levels+l]
+			f.Cards[i][l+1] = int(math.Round(1000 * sum))
+		}
 	}
 	return f
 }
 
-func round4(x float64) float64 { return math.Round(1e4*x) / 1e4 }
-
-var _ = cmp.Compare[int]
-var _ = fmt.Sprint
+// descend goes down the weighted logistic loss by accelerated gradients (Nesterov), each weight at the pace of its own curvature's bound.
+func descend(xs [][]uint16, ys, ws, w []float64, bias *float64) {
+	n := len(w)
+	total, reach := 0.0, make([]float64, n)
+	most := 0
+	for i, x := range xs {
+		total += ws[i]
+		most = max(most, len(x)+1)
+		for _, j := range x {
+			reach[j] += ws[i]
+		}
+	}
+	_ = reach
+	rate := 4 / (total * float64(min(most, 60)))
+	v, last := slices.Clone(w), slices.Clone(w)
+	vb, lb := *bias, *bias
+	grad := make([]float64, n)
+	for step := range descent {
+		clear(grad)
+		gb := 0.0
+		for i, x := range xs {
+			z := vb
+			for _, j := range x {
+				z += v[j]
+			}
+			g := ws[i] * (1/(1+math.Exp(-z)) - ys[i])
+			for _, j := range x {
+				grad[j] += g
+			}
+			gb += g
+		}
+		m := float64(step) / float64(step+3)
+		for j := range w {
+			next := v[j] - rate*(grad[j]+ridge*total*v[j])
+			v[j], last[j] = next+m*(next-last[j]), next
+		}
+		next := vb - rate*gb
+		vb, lb = next+m*(next-lb), next
+	}
+	copy(w, last)
+	*bias = lb
+}

@@ -163,7 +163,7 @@ func (e *Evidence) text(c Channel) string {
 	case Social:
 		return fmt.Sprintf("keeps to itself: %.0f %% of what its members write stays inside, and nobody established answers %.0f %% of them", 100*m[Inward], 100*m[Orphan])
 	case Infra:
-		return fmt.Sprintf("shares devices (%.1f to a further member), rare networks (%.1f bits), builds, number blocks or network operators (%.1f bits)", m[Reuse], m[Nearby], m[Alike])
+		return fmt.Sprintf("shares devices (%.1f to a further member), rare networks (%.1f bits), builds (%.1f bits), number blocks (%.1f), network operators (%.1f bits)", m[Reuse], m[Nearby], m[Builds], m[Blocks], m[Providers])
 	case Tempo:
 		return fmt.Sprintf("began or woke together: %.1f bits of surprise at how closely", m[Lockstep])
 	case Probe:

@@ -14,18 +14,22 @@ type Feature uint8
 const (
 	Inward    Feature = iota // social: share of its talk that stays inside
 	Orphan                   // social: members whom nobody established answers
-	Outreach                 // social: strangers written to in vain, each; tells of spam, against a cell
+	Outreach                 // social: strangers written to in vain, each
+	NewTies                  // social: share of the ties between members that are no newcomers, but began lately
 	Reuse                    // infra: accounts to a device
 	Nearby                   // infra: shared networks, by their rarity
 	Hidden                   // infra: sessions from hosters and anonymous networks
 	Unvouched                // infra: devices that do not vouch for themselves
-	Alike                    // infra: same build, number block, network operator, by rarity
+	Builds                   // infra: same model and system build, by rarity
+	Blocks                   // infra: numbers of one block
+	Providers                // infra: same network operator, by rarity
 	Lockstep                 // tempo: began, or woke, together
 	Office                   // tempo: keeps office hours
 	Probing                  // probe: blocks, reports, deletions, new groups, beyond what people do
 	Looking                  // probe: numbers asked for by hand
 	Confined                 // link: new domains that only the group has met
 	Intense                  // link: many links of one, fetched again and again
+	Linking                  // link: how much of what is written inside is such links
 	Turnover                 // link: new domains used for days and then not again
 	Muted                    // link: messages with links of which no token came
 	Foreign                  // geo: sessions from another country than the number's
@@ -56,18 +60,18 @@ var channelNames = [Channels]string{"social", "infrastructure", "tempo", "probes
 func (c Channel) String() string { return channelNames[c] }
 
 var channelOf = [Features]Channel{
-	Inward: Social, Orphan: Social, Outreach: Social,
-	Reuse: Infra, Nearby: Infra, Hidden: Infra, Unvouched: Infra, Alike: Infra,
+	Inward: Social, Orphan: Social, Outreach: Social, NewTies: Social,
+	Reuse: Infra, Nearby: Infra, Hidden: Infra, Unvouched: Infra, Builds: Infra, Blocks: Infra, Providers: Infra,
 	Lockstep: Tempo, Office: Tempo,
 	Probing: Probe, Looking: Probe,
-	Confined: Link, Intense: Link, Turnover: Link, Muted: Link,
+	Confined: Link, Intense: Link, Linking: Link, Turnover: Link, Muted: Link,
 	Foreign: Geo, VoIP: Geo,
 	Woken: Life, Ended: Life, Young: Life,
 }
 
 var featureNames = [Features]string{
-	"inward", "orphan", "outreach", "device-reuse", "shared-networks", "hidden", "unvouched", "alike", "lockstep", "office-hours", "probing", "looking-up",
-	"confined-links", "intense-links", "turnover", "mute", "foreign", "voip", "woken", "ended", "young",
+	"inward", "orphan", "outreach", "new-ties", "device-reuse", "shared-networks", "hidden", "unvouched", "builds", "number-blocks", "providers", "lockstep", "office-hours", "probing", "looking-up",
+	"confined-links", "intense-links", "linking", "turnover", "mute", "foreign", "voip", "woken", "ended", "young",
 }
 
 func (f Feature) String() string { return featureNames[f] }
@@ -129,7 +133,7 @@ func count(list []seen, what population.Ref) []seen {
 
 func (m *meter) measure(members []population.Ref) (f Measured) {
 	s, k := m.s, float64(len(members))
-	var in, ext, str, orphans, sessions, hosted, foreign, voip, woken, ended, young, unvouched, attested, mute, fixed float64
+	var in, ext, str, ties, fresh, orphans, sessions, hosted, foreign, voip, woken, ended, young, unvouched, attested, mute, fixed float64
 	var hours [24]float64
 	var probes [population.Probes]float64
 	m.births, m.things, m.doms, m.codes = m.births[:0], m.things[:0], m.doms[:0], m.codes[:0]
@@ -143,6 +147,12 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 			switch {
 			case inside:
 				in += float64(min(t.Out, 6))
+				if a.Born == 0 || s.Now()-a.Born >= month {
+					ties++
+					if s.Now()/24-uint32(t.First) <= 14 {
+						fresh++
+					}
+				}
 			case t.Mutual():
 				ext += float64(min(t.Out, 6))
 				if s.Account(t.Peer).Flags&population.Established != 0 {
@@ -201,6 +211,7 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 	f[Inward] = in / (in + ext + str + 4)
 	f[Orphan] = orphans / k
 	f[Outreach] = math.Log1p(str / k)
+	f[NewTies] = fresh / (ties + 2)
 	m.infra(members, &f)
 	f[Hidden] = share(hosted, sessions)
 	f[Unvouched] = share(unvouched, attested)
@@ -210,10 +221,10 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 	f[Lockstep] = lockstep(m.births)
 	f[Office] = office(&hours)
 	f[Probing], f[Looking] = m.probing(&probes, k)
-	m.links(k, &f)
+	m.links(k, in, &f)
 	f[Muted] = math.Log2(1 + mute/k)
 	if !s.Linked() {
-		f[Confined], f[Intense], f[Turnover] = math.NaN(), math.NaN(), math.NaN()
+		f[Confined], f[Intense], f[Linking], f[Turnover] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	}
 	return f
 }
@@ -228,7 +239,7 @@ func share(part, whole float64) float64 {
 
 func (m *meter) infra(members []population.Ref, f *Measured) {
 	s, k := m.s, float64(len(members))
-	var reuse, near, alike float64
+	var reuse, near, blocks float64
 	for _, x := range m.things {
 		if x.n < 2 {
 			continue
@@ -244,12 +255,12 @@ func (m *meter) infra(members []population.Ref, f *Measured) {
 				near += n * thingWeight(t) * rare
 			}
 		case population.SharedBlock:
-			alike += 3 * n
+			blocks += n
 		}
 	}
-	alike += m.same(members, func(a *population.Account) uint32 { return a.Build }, s.OfBuild)
-	alike += m.same(members, func(a *population.Account) uint32 { return a.ASN }, s.OfASN)
-	f[Reuse], f[Nearby], f[Alike] = reuse/(k-1), near/(k-1), alike/(k-1)
+	f[Reuse], f[Nearby], f[Blocks] = reuse/(k-1), near/(k-1), blocks/(k-1)
+	f[Builds] = m.same(members, func(a *population.Account) uint32 { return a.Build }, s.OfBuild) / (k - 1)
+	f[Providers] = m.same(members, func(a *population.Account) uint32 { return a.ASN }, s.OfASN) / (k - 1)
 }
 
 // same is how much it says that members agree in a number: for each that has another's, the bits of its rarity beyond four.
@@ -361,7 +372,8 @@ func negativeBinomial(n int, mu, r float64) float64 {
 	return max(0, -math.Log2(tail))
 }
 
-func (m *meter) links(k float64, f *Measured) {
+func (m *meter) links(k, in float64, f *Measured) {
+	sends := 0.0
 	for _, x := range m.doms {
 		d := m.s.Domain(x.what)
 		if x.n < 2 || !m.s.IsFresh(d) {
@@ -370,6 +382,7 @@ func (m *meter) links(k float64, f *Measured) {
 		c := float64(x.n) / float64(max(int(d.N), x.n))
 		c *= c
 		f[Confined] += c
+		sends += c * float64(d.Sends)
 		fetched := 0
 		for i := range d.URLs {
 			if d.URLs[i].Fetched >= 3 {
@@ -381,4 +394,5 @@ func (m *meter) links(k float64, f *Measured) {
 			f[Turnover] += c
 		}
 	}
+	f[Linking] = sends / (in + sends + 4)
 }

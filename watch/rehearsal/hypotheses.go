@@ -9,8 +9,11 @@ import (
 	"vedette/watch/population"
 )
 
-// maxCell is how many accounts a cell has at most. Test cells have four to nine.
-const maxCell = 24
+// A cell has three accounts at least, and 24 at most: two people who share a site are a couple, and test cells have four to nine.
+const (
+	leastCell = 3
+	maxCell   = 24
+)
 
 // The weights of what two accounts share, per bit of its rarity (DETECTION 2.2), and the least weight of a bond.
 const (
@@ -32,14 +35,25 @@ type bond struct {
 	weight float64
 }
 
-// candidate tells whether an account can be of a cell: nobody established has known it for long, or hardly anybody, and it was active lately.
-// Age is no reason to be left out: operators buy old accounts.
+// candidate tells whether an account can be of a cell: it was active lately, and nobody established has known it for long, or hardly anybody; or it has met
+// a new link that few others have. Age is no reason to be left out, nor is a life of one's own: operators buy old accounts, and take over those of others.
 func candidate(s *population.State, a *population.Account) bool {
-	return s.Lonely(a) && s.Now()-max(a.Last, a.First) <= 10*24
+	if s.Now()-max(a.Last, a.First) > 10*24 {
+		return false
+	}
+	if s.Lonely(a) {
+		return true
+	}
+	for _, r := range a.Domains {
+		if d := s.Domain(r); d.N >= 2 && d.N <= fewUsers && s.IsFresh(d) {
+			return true
+		}
+	}
+	return false
 }
 
-// guest tells whether somebody with a life of their own can be of a cell all the same: a compromised account, tied by a new link that few have met.
-func guest(d *population.Domain) bool { return d.N <= 6 }
+// fewUsers is how many accounts have met a link that makes somebody with a life of their own a candidate.
+const fewUsers = 6
 
 // grouping makes hypotheses of a state. Its lists are used again at each tick.
 type grouping struct {
@@ -57,7 +71,7 @@ type node struct {
 	left, right int32            // -1: an account
 }
 
-// group merges accounts by descending weight of their bonds; every merge of three and more, and of two who share a new link, is a hypothesis.
+// group merges accounts by descending weight of their bonds; every merge of three and more is a hypothesis.
 func (g *grouping) group(s *population.State) []node {
 	n := s.Len()
 	g.in = grow(g.in, n)
@@ -226,7 +240,7 @@ func (g *grouping) domains(s *population.State, total float64) {
 		}
 		on = on[:0]
 		for j := range d.Users {
-			if u := d.Users[j].Account; g.in[u] || guest(d) {
+			if u := d.Users[j].Account; g.in[u] {
 				on = append(on, u)
 			}
 		}

@@ -176,10 +176,10 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 	best := make([]scored, 0, len(nodes)/2)
 	for i := range nodes {
 		m := nodes[i].members
-		f := d.meter.measure(m)
-		if len(m) < 3 && !(f[Confined] > 0) {
+		if len(m) < leastCell {
 			continue
 		}
+		f := d.meter.measure(m)
 		e := d.table.evidence(len(m), &f)
 		sc, outs := d.judge(&e)
 		e.score, e.among = sc, d.curve[0].n
@@ -223,9 +223,12 @@ func (d *Detector) Silent() string { return d.silent }
 func (d *Detector) judge(e *Evidence) (score float64, outs []float64) {
 	outs = make([]float64, 0, len(d.curve))
 	outs = append(outs, e.surprise())
-	x := e.Inputs()
+	var at [Features]uint8
+	for i, b := range e.Bits {
+		at[i] = uint8(Level(b))
+	}
 	for i := range d.model.Filters {
-		outs = append(outs, d.model.Filters[i].apply(&x))
+		outs = append(outs, d.model.Filters[i].apply(&at))
 	}
 	bits := make([]float64, len(outs))
 	for i := range outs {

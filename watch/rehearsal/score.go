@@ -25,13 +25,19 @@ type Evidence struct {
 func (t *table) evidence(k int, f *Measured) (e Evidence) {
 	e.Size, e.Measured = k, *f
 	at := &t[band(k)]
-	var first, second [Channels]float64
 	for i := range f {
-		if math.IsNaN(f[i]) {
-			continue
+		if !math.IsNaN(f[i]) {
+			e.Bits[i] = min(most, float64(at[i][binOf(f[i])]))
 		}
-		b := min(most, float64(at[i][binOf(f[i])]))
-		e.Bits[i] = b
+	}
+	e.Channels = channels(&e.Bits)
+	return e
+}
+
+// channels sums up features by channel: those of one depend on each other, so that the second counts half, and the others not.
+func channels(bits *[Features]float64) (out [Channels]float64) {
+	var first, second [Channels]float64
+	for i, b := range bits {
 		if Feature(i) == Outreach {
 			continue // tells against a cell
 		}
@@ -42,11 +48,14 @@ func (t *table) evidence(k int, f *Measured) (e Evidence) {
 			second[c] = b
 		}
 	}
-	for c := range e.Channels {
-		e.Channels[c] = .7*first[c] + .5*second[c]
+	for c := range out {
+		out[c] = .7*first[c] + .5*second[c]
 	}
-	return e
+	return out
 }
+
+// ChannelOf is the kind of evidence that a feature is.
+func ChannelOf(f Feature) Channel { return channelOf[f] }
 
 // surprise is the score that nobody had to teach: what the channels say together, without half of the loudest, so that none of them is enough alone
 // (DETECTION 2.4).
@@ -69,40 +78,37 @@ func (e *Evidence) surprise() float64 {
 	return s * max(.2, 1-e.Measured[Outreach]/2)
 }
 
-// inputs is how many numbers a filter weighs.
-const inputs = int(Features) + len2 + 1
+// levels are the steps of a feature's bits that a filter tells apart: level i is passed above steps[i].
+const levels = 10
 
-const len2 = 10
+// Levels is that number, for those who teach.
+const Levels = levels
 
-// pairs are the channels whose agreement is an input of its own.
-var pairs = [len2][2]Channel{
-	{Link, Social}, {Link, Tempo}, {Link, Infra}, {Link, Probe}, {Link, Life},
-	{Tempo, Infra}, {Tempo, Social}, {Infra, Social}, {Probe, Infra}, {Life, Tempo},
-}
+var steps = [levels]float64{.01, 1, 2, 3, 4, 5, 6, 7, 8.5, 10}
 
-// Inputs are the numbers that filters weigh: the bits of each feature, the lesser of two channels for pairs of them, and the size of the group.
-func (e *Evidence) Inputs() (x [inputs]float64) {
-	copy(x[:], e.Bits[:])
-	for i, p := range pairs {
-		x[int(Features)+i] = math.Sqrt(max(0, e.Channels[p[0]]*e.Channels[p[1]]))
+// Level is how many steps a number of bits passes.
+func Level(bits float64) int {
+	for i, s := range steps {
+		if bits <= s {
+			return i
+		}
 	}
-	x[inputs-1] = math.Log2(float64(e.Size))
-	return x
+	return levels
 }
 
-// Filter is what one way of rehearsing looks like: a weight for each input.
+// Filter is what one way of rehearsing looks like, as a scorecard: for each feature, by the level that its bits reach, so many thousandths.
 type Filter struct {
-	Name    string    `json:"name"` // the playbook that it was made from
-	Bias    float64   `json:"bias"`
-	Weights []float64 `json:"weights"` // of Inputs
+	Name  string                    `json:"name"` // the playbook that it was made from, or "all"
+	Bias  int                       `json:"bias"`
+	Cards [Features][levels + 1]int `json:"cards"`
 }
 
-func (f *Filter) apply(x *[inputs]float64) float64 {
+func (f *Filter) apply(at *[Features]uint8) float64 {
 	s := f.Bias
-	for i, w := range f.Weights {
-		s += w * x[i]
+	for i, l := range at {
+		s += f.Cards[i][l]
 	}
-	return s
+	return float64(s) / 1000
 }
 
 // Model is a bank of filters, with how it was made.
@@ -134,8 +140,8 @@ func ReadModel(b []byte) (*Model, error) {
 		return nil, fmt.Errorf("rehearsal: model of version %d: %w", m.Version, vedette.ErrInvalid)
 	}
 	for i := range m.Filters {
-		if n := len(m.Filters[i].Weights); n != inputs {
-			return nil, fmt.Errorf("rehearsal: model: filter %q has %d weights, not %d: %w", m.Filters[i].Name, n, inputs, vedette.ErrInvalid)
+		if m.Filters[i].Name == "" {
+			return nil, fmt.Errorf("rehearsal: model: filter %d has no name: %w", i, vedette.ErrInvalid)
 		}
 	}
 	return m, nil
@@ -216,3 +222,6 @@ func mixture(bits []float64) float64 {
 	}
 	return math.Log2(sum / float64(len(bits)))
 }
+
+// ChannelsOf sums up features by channel.
+func ChannelsOf(bits *[Features]float64) [Channels]float64 { return channels(bits) }
