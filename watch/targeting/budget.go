@@ -316,7 +316,7 @@ func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
 		}
 	}
 	if c.Discount > 0 {
-		say("many", -c.Discount, "the sender writes to many strangers: it speaks against an aim")
+		say("against", -c.Discount, "against an aim: the sender writes to many strangers, or somebody knows both")
 	}
 	if !c.Cell.IsZero() {
 		say("path", 0, "rehearsal cell "+c.Cell.String())

@@ -2,6 +2,7 @@ package targeting
 
 import (
 	"math"
+	"slices"
 
 	"vedette"
 	"vedette/watch/population"
@@ -45,13 +46,8 @@ func (d *Detector) sent(s *population.State, e *population.Event) {
 	}
 	if e.Peer.IsZero() {
 		a := d.groups.of[e.Group]
-		if a == nil {
-			return
-		}
-		for _, m := range a.members {
-			if m == e.Actor {
-				return
-			}
+		if a == nil || slices.Contains(a.members, e.Actor) {
+			return // whoever was put there like the others aims at none of them
 		}
 		for _, m := range a.members {
 			d.contact(s, e, e.Actor, m, AddedGroup)
@@ -72,7 +68,7 @@ func (d *Detector) shown(s *population.State, e *population.Event) {
 		return
 	}
 	a := d.groups.of[e.Group]
-	if a == nil {
+	if a == nil || slices.Contains(a.members, e.Peer) {
 		return
 	}
 	for _, m := range a.members {
@@ -162,7 +158,9 @@ func (d *Detector) contact(s *population.State, e *population.Event, from, to ve
 			continue
 		}
 		unclaimed := 0.0
-		if e.Kind != vedette.KindLinkSent {
+		if way != Direct {
+			unclaimed = math.NaN() // of groups clients tell less
+		} else if e.Kind != vedette.KindLinkSent {
 			switch {
 			case people:
 				unclaimed = 2
@@ -256,6 +254,9 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 	if strangers > 8 {
 		c.Discount = int32(1000 * math.Log2(float64(strangers)/8))
 	}
+	if v[Apart] == 0 {
+		c.Discount += introduced
+	}
 	c.Score = vedette.MilliBits(max(0, sum-c.Discount))
 	c.cell = c.grade()
 	c.Dominance = vedette.MilliBits(d.das.bits(c.cell))
@@ -273,6 +274,10 @@ func damped(bits ...int32) int32 {
 	}
 	return (7*first + 5*second) / 10
 }
+
+// introduced is taken off where somebody knows both, or a group holds both: strangers of strangers seldom have that. It spares classes, teams and circles of
+// activists whose members meet through one another; it costs the colleagues of somebody whose account was taken.
+const introduced = 3000
 
 // link measures the link itself.
 func (d *Detector) link(s *population.State, c *Contact, l *vedette.Link, v *[Signals]float64) {
