@@ -221,6 +221,9 @@ func (d *Detector) Queue(day time.Time) (ranked []*Alert, left int) {
 	return ranked[:n], len(ranked) - n
 }
 
+// maxAlerts is how many are kept, the latest: bait must not fill the memory.
+const maxAlerts = 4096
+
 // again is how much higher a unit that was told of must come to be told once more.
 const again = 8000
 
@@ -248,6 +251,8 @@ func (d *Detector) alert(u *Unit, at time.Time) {
 	u.alert = a
 	d.alerts = append(d.alerts, a)
 	d.found = append(d.found, a.Finding)
+	d.alerts = d.alerts[max(0, len(d.alerts)-maxAlerts):]
+	d.found = d.found[max(0, len(d.found)-maxAlerts):]
 }
 
 // Findings returns what was found since it was last asked.
@@ -289,7 +294,7 @@ var missing = [Signals]string{
 // finding says what a unit is: the senders, the links, and why, strongest first. The people reached are not in it.
 func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
 	f := vedette.Finding{
-		Detector: Name, Subjects: slices.Clone(u.Senders), Links: slices.Clone(u.Tokens), Score: u.Score,
+		Detector: Name, Subjects: u.subjects(), Links: slices.Clone(u.Tokens), Score: u.Score,
 		From: time.Unix(int64(u.Hour)*3600, 0).UTC(), To: at, Basis: slices.Clone(u.Basis),
 	}
 	h := sha256.New()

@@ -409,6 +409,7 @@ func (d *Detector) unit(c *codec) {
 		num(c, &u.Score, &u.Top, &u.told)
 		c.yes(&u.Linked, &u.counted, &u.incident)
 		c.accounts(&u.Senders)
+		list(c, &u.After, func(y *bool) { c.yes(y) })
 		c.accounts(&u.Reached)
 		list(c, &u.hours, func(h *uint32) { num(c, h) })
 		list(c, &u.Tokens, c.token)
@@ -423,7 +424,7 @@ func (d *Detector) unit(c *codec) {
 		if !c.reading {
 			return
 		}
-		if at >= len(d.alerts) || at < -1 || len(u.hours) != len(u.Reached) {
+		if at >= len(d.alerts) || at < -1 || len(u.hours) != len(u.Reached) || len(u.After) != len(u.Senders) {
 			c.fail()
 			return
 		}

@@ -433,6 +433,18 @@ func TestARestoredDetectorGoesOnAsItWouldHave(t *testing.T) {
 	}
 }
 
+func TestWhoeverWasReachedAndSentItOnIsNoSubject(t *testing.T) {
+	u := &Unit{}
+	u.sender(acct(1))
+	u.Reached = append(u.Reached, acct(2))
+	u.sender(acct(2))
+	u.sender(acct(3))
+	u.Best.Sender = acct(3)
+	if got := u.subjects(); !slices.Equal(got, []vedette.AccountID{acct(1), acct(3)}) {
+		t.Errorf("subjects = %v, want the first and the third", got)
+	}
+}
+
 func TestADamagedOrForeignStateIsRefused(t *testing.T) {
 	events, known := aimed(true)
 	d, _, _ := run(t, quick, known, events[:2000], 10*day)

@@ -43,6 +43,7 @@ type Unit struct {
 	Top     vedette.MilliBits // highest dominance
 	Linked  bool              // to a rehearsal cell or to a known name
 	Senders []vedette.AccountID
+	After   []bool // by sender: was reached here before they sent anything
 	Reached []vedette.AccountID
 	Tokens  []vedette.Token
 	Basis   []vedette.EventID
@@ -148,7 +149,7 @@ func (u *units) merge(x, y *Unit) {
 	x.Top = max(x.Top, y.Top)
 	x.Linked = x.Linked || y.Linked
 	for _, a := range y.Senders {
-		note(&x.Senders, a, maxSenders)
+		x.sender(a)
 	}
 	for i, a := range y.Reached {
 		if note(&x.Reached, a, maxReached) {
@@ -182,6 +183,23 @@ func note[T comparable](to *[]T, x T, most int) bool {
 	}
 	*to = append(*to, x)
 	return true
+}
+
+// sender notes who sent. Whoever was reached first and then sent it on may be a victim.
+func (u *Unit) sender(a vedette.AccountID) {
+	if after := slices.Contains(u.Reached, a); note(&u.Senders, a, maxSenders) {
+		u.After = append(u.After, after)
+	}
+}
+
+// subjects are the senders, without those who were reached before they sent; the one of the strongest contact is always among them.
+func (u *Unit) subjects() (out []vedette.AccountID) {
+	for i, a := range u.Senders {
+		if !u.After[i] || a == u.Best.Sender {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // confirm takes a unit for an operator's: what it did is none of what is usual here.
@@ -243,7 +261,7 @@ func (u *Unit) queue() Queue {
 func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 	u := d.units.join(d, c)
 	c.Unit = u
-	note(&u.Senders, c.Sender, maxSenders)
+	u.sender(c.Sender)
 	if !slices.Contains(u.Reached, c.Recipient) {
 		u.people++
 		if c.Missing&(1<<Protected) == 0 && c.bins[Protected] > 0 {

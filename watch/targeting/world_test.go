@@ -37,7 +37,8 @@ func TestWorld(t *testing.T) {
 	sum := map[string]*tally{}
 	var rate []string
 	for i := range *worlds {
-		rate = append(rate, play(t, *seed+uint64(i), sum))
+		said, _ := play(t, *seed+uint64(i), sum)
+		rate = append(rate, said)
 	}
 	for _, k := range slices.Sorted(maps.Keys(sum)) {
 		x := sum[k]
@@ -48,7 +49,29 @@ func TestWorld(t *testing.T) {
 	t.Log(strings.Join(rate, "\n"))
 }
 
-func play(t *testing.T, seed uint64, sum map[string]*tally) string {
+// TestTheRange says of one small world what must stay true whatever is tuned: most operators are found, and at not many more false alerts than were promised.
+func TestTheRange(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays two million events")
+	}
+	*accounts = cmp.Or(*accounts, 20_000)
+	defer func() { *accounts = 0 }()
+	sum := map[string]*tally{}
+	said, rate := play(t, 9000, sum)
+	caught, all := 0, 0
+	for _, x := range sum {
+		caught, all = caught+x.caught, all+x.all
+	}
+	t.Logf("caught %d of %d; %s", caught, all, said)
+	if 2*caught < all {
+		t.Errorf("caught %d of %d operators, less than half", caught, all)
+	}
+	if rate > 6 {
+		t.Errorf("%.1f false alerts a week, more than twice what was promised", rate)
+	}
+}
+
+func play(t *testing.T, seed uint64, sum map[string]*tally) (said string, rate float64) {
 	sc := world.Default()
 	sc.Accounts = *accounts
 	w, err := world.New(sc, seed)
@@ -141,7 +164,7 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 		}
 	}
 	first := map[*world.Team]time.Time{}
-	false_, kinds := 0, map[string]int{}
+	wrong, kinds := 0, map[string]int{}
 	bySet := map[string]int{}
 	for _, f := range findings {
 		var team *world.Team
@@ -170,7 +193,7 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 			}
 			continue
 		}
-		false_++
+		wrong++
 		kinds[kind]++
 	}
 	for i := range tr.Teams {
@@ -208,8 +231,9 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) string {
 	}
 	b := d.Budget()
 	weeks := tr.End.Sub(b.Set).Hours() / 168
-	return fmt.Sprintf("seed %d: %.1f false a week in %.1f weeks (promised %.1f) of %v, contacts %d, bounds %v set %s after %.1f weeks, %s; silent %q", seed, float64(false_)/weeks, weeks,
-		b.Promised, sorted(kinds), contacts, b.Bounds, b.Set.Format("01-02"), b.Weeks, took.Round(time.Second), d.Silent())
+	rate = float64(wrong) / weeks
+	return fmt.Sprintf("seed %d: %.1f false a week in %.1f weeks (promised %.1f) of %v, contacts %d, bounds %v set %s after %.1f weeks, %s; silent %q", seed, rate, weeks,
+		b.Promised, sorted(kinds), contacts, b.Bounds, b.Set.Format("01-02"), b.Weeks, took.Round(time.Second), d.Silent()), rate
 }
 
 func enrolled(x *world.Team) (n int) {
