@@ -72,7 +72,7 @@ var keys = map[string]string{
 	"sequence.budget":     "how long an event may wait before its answer counts as degraded, 1ms to 1s (20ms)",
 	"sequence.checkpoint": "after how many events all of memory has been saved once more, 1024 to 16777216 (131072)",
 	"watch.on":            "look for groups that rehearse (true)",
-	"watch.per_week":      "false alerts a week that people can look at, over 0, at most 1000 (3)",
+	"watch.per_week":      "false alerts a week that people can look at, of groups and of first contacts each, over 0, at most 1000 (3)",
 	"watch.least":         "active accounts from which on groups are compared, 1 to 10000000 (2000)",
 	"watch.settling":      "how long events are taken before any group is measured, 24h to 2160h (360h)",
 	"watch.warm_up":       "how long groups are measured before any counts for the bound of alerts, 1h to 8760h (144h)",
@@ -230,7 +230,13 @@ func (c *config) read(k *koanf.Koanf, from map[string]string) error {
 	duration("watch.warm_up", &c.Watch.Rehearsal.WarmUp, time.Hour, 365*24*time.Hour)
 	duration("watch.learning", &c.Watch.Rehearsal.Learning, 7*24*time.Hour, 365*24*time.Hour)
 	duration("watch.tick", &c.Watch.Population.Tick, time.Hour, 7*24*time.Hour)
-	if s := c.Watch.Rehearsal.Settling; s > 0 { // what is met in the first half of it counts as known before
+	// First contacts are watched as groups are; acquaintances count for them from the second week on.
+	r, t := &c.Watch.Rehearsal, &c.Watch.Targeting
+	t.PerWeek, t.Least, t.WarmUp, t.Learning = r.PerWeek, r.Least, r.WarmUp, r.Learning
+	if r.Settling > 0 {
+		t.Settling = max(8*24*time.Hour, r.Settling)
+	}
+	if s := r.Settling; s > 0 { // what is met in the first half of it counts as known before
 		c.Watch.Population.Settling = min(7*24*time.Hour, s/2)
 	}
 	c.Franking, c.Webhook.URL, c.Webhook.Secret = k.String("franking"), k.String("webhook.url"), k.String("webhook.secret")

@@ -66,8 +66,8 @@ func (g *global) demo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Play a small made-up platform: what is sent, what is stopped, and why",
-		Long: `Plays five weeks and three days on harbour.example, a platform that does not exist: people who chat, an operator who is found while he tries his links on
-his own accounts, and one whose links a list knows. The events go through the same engine as yours would. Then a server stays
+		Long: `Plays five weeks on range.example and three days on harbour.example, platforms that do not exist: people who chat, an operator who is found while he tries his
+links on his own accounts, and one whose links a list knows. The events go through the same engine as yours would. Then a server stays
 open with its API page, until you stop it. With --once it ends after the story. Everything happens in a folder of its own that is
 removed at the end, unless you name one with --data.`,
 		Args: noArgs,
@@ -104,16 +104,7 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 	if g.json || !terminal(out) {
 		pace = 0
 	}
-	if err := demoFolder(g.data); err != nil {
-		return err
-	}
-	h, err := open(ctx, g, opening{gate: true, demo: true})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = h.close() }()
-
-	say("%s", p.bold("vedette demo: five weeks and three days on harbour.example, a platform that does not exist"))
+	say("%s", p.bold("vedette demo: five weeks and three days on platforms that do not exist"))
 	say("")
 	slowly := func(line string) error {
 		say("%s", line)
@@ -127,19 +118,21 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 			return nil
 		}
 	}
-	if err := h.armWatch(ctx); err != nil {
-		return err
-	}
 	var before []string
-	watched, err := h.tellWatch(ctx, func(plain, shown string) error {
+	watched, err := g.demoWatch(ctx, func(plain, shown string) error {
 		before = append(before, plain)
 		return slowly(shown)
 	}, p)
 	if err != nil {
 		return err
 	}
+	h, err := open(ctx, g, opening{gate: true, demo: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = h.close() }()
 	say("")
-	say("%s", p.bold("Then a list comes in"))
+	say("%s", p.bold("Then three days on harbour.example, where a list is known"))
 	if err := h.prepareDemo(ctx); err != nil {
 		return err
 	}
@@ -191,6 +184,7 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 			say("")
 			say("  vedette hunt --indicator '%s' --data %s", sum.Report.About, g.data)
 			say("  vedette campaign show %s --data %s", sum.Report.Case, g.data)
+			say("  vedette watch show %.12s --data %s", sum.Watch.Cell, demoRehearsal(g.data))
 		}
 		say("")
 		say("Next: %s for your own platform, %s for a file of events,", p.bold("vedette serve"), p.bold("vedette replay FILE"))

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,9 @@ watch.warm_up: 1h
 watch.learning: 240h
 `
 
+// demoRehearsal is where the platform that is watched has its folder: people of two made-up platforms in one would look as if they had come at once.
+func demoRehearsal(dir string) string { return filepath.Join(dir, "rehearsal") }
+
 // demoFolder writes the demo's configuration beside its data, unless there is one.
 func demoFolder(dir string) error {
 	path := filepath.Join(dir, "vedette.yaml")
@@ -47,6 +51,27 @@ func demoFolder(dir string) error {
 	return os.WriteFile(path, []byte(demoWatchConfig), 0o600)
 }
 
+// demoWatch plays the watched platform in its folder.
+func (g *global) demoWatch(ctx context.Context, tell func(plain, shown string) error, p paint) (_ *demoWatched, err error) {
+	d := *g
+	d.data = demoRehearsal(g.data)
+	if err := demoFolder(d.data); err != nil {
+		return nil, err
+	}
+	h, err := open(ctx, &d, opening{gate: true, demo: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if err := h.armWatch(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := h.demoTeam(ctx); err != nil {
+		return nil, err
+	}
+	return h.tellWatch(ctx, tell, p)
+}
+
 // demoWatched is what came of the demo's rehearsal.
 type demoWatched struct {
 	Events   int       `json:"events"`
@@ -56,7 +81,7 @@ type demoWatched struct {
 	Members  int       `json:"members"`        // of the operator's, in the cell
 	Of       int       `json:"of"`
 	False    int       `json:"false_alerts"` // cells that were somebody else's
-	Links    int       `json:"links"`        // that the gate was asked to warn of
+	Links    int       `json:"links"`        // that the gate was asked to warn of at once, at most
 	First    time.Time `json:"first_target,omitzero"`
 	Lead     string    `json:"lead,omitempty"` // from being found to the first target
 	Targets  int       `json:"targets"`
@@ -105,13 +130,13 @@ func (h *house) tellWatch(ctx context.Context, tell func(plain, shown string) er
 	out := &demoWatched{Events: truth.Events, Accounts: truth.Accounts, Of: len(members), Targets: len(targets)}
 	out.Weeks = truth.End.Sub(truth.Start).Hours() / 168
 	s := demoWatch{house: h, out: out, tell: tell, paint: p, targets: targets, members: members, lines: map[string]string{}}
-	if err := s.say("", fmt.Sprintf("Five weeks: %s people, families, classes, firms' testers, and one operator. %s events.", count(out.Accounts), count(out.Events))); err != nil {
+	if err := s.say("", fmt.Sprintf("Five weeks on range.example: %s people, families, classes, firms' testers, and one operator. %s events.", count(out.Accounts), count(out.Events))); err != nil {
 		return nil, err
 	}
 	var arrivals []sequence.Arrival
 	var ids []string
 	for line := range bytes.Lines(wire.Bytes()) {
-		d, err := intake.Decode(line, sealer, intake.DecodeOptions{Tenant: h.cfg.Tenant, Platform: "harbour.example", Source: vedette.SourceReplay})
+		d, err := intake.Decode(line, sealer, intake.DecodeOptions{Tenant: h.cfg.Tenant, Platform: "range.example", Source: vedette.SourceReplay})
 		if err != nil {
 			return nil, fmt.Errorf("demo: %w", err)
 		}
@@ -240,6 +265,9 @@ func (s *demoWatch) look(ctx context.Context) error {
 			told++
 		}
 	}
+	if asked := len(s.judging.Load().generation.Watching()); asked > s.out.Links {
+		s.out.Links = asked
+	}
 	if told <= s.cells {
 		return nil
 	}
@@ -267,7 +295,6 @@ func (s *demoWatch) look(ctx context.Context) error {
 			return err
 		}
 		s.out.Case = string(id)
-		s.out.Links = len(s.judging.Load().generation.Watching())
 		if err := s.dated(c.Alerted); err != nil {
 			return err
 		}
@@ -282,7 +309,7 @@ func (s *demoWatch) look(ctx context.Context) error {
 				}
 			}
 		}
-		if err := s.say("     ", fmt.Sprintf("It opens %s. Nobody is limited. The gate is asked to warn strangers of %s that its members try on one another.", s.out.Case, counted(s.out.Links, "link", "links"))); err != nil {
+		if err := s.say("     ", fmt.Sprintf("It opens %s. Nobody is limited; the gate is asked to warn strangers of new links that its members try on one another.", s.out.Case)); err != nil {
 			return err
 		}
 	}

@@ -120,6 +120,7 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	}
 	h.ends = append(h.ends, db.Close)
 	h.db = db
+	h.watchKey = keys.Seed("watch/targeting")
 	h.proof = h.newProof(keys)
 	h.ends = append(h.ends, h.proof.end)
 	h.people = authority.NewRegister(recorded{db.People(), h.proof.recorder(db.People())})

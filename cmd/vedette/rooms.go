@@ -42,6 +42,7 @@ type slow struct {
 	recording *hunt.Recording
 	hunter    *hunt.Hunter
 	sentry    *sentry.Sentry
+	watchKey  [32]byte // seals what the watch keeps of people who asked for protection
 	cases     *casefile.Book
 	desk      *response.Desk
 	outbox    response.Outbox

@@ -17,6 +17,7 @@ import (
 
 	"vedette"
 	"vedette/record/evidence"
+	"vedette/record/vault"
 	"vedette/watch/sentry"
 )
 
@@ -30,13 +31,24 @@ type watchConfig struct {
 	sentry.Config
 }
 
+// atRisk asks the vault about one account: whether it is enrolled now. It lists nobody.
+type atRisk struct {
+	sealer *vault.Sealer
+	now    func() time.Time
+}
+
+func (a atRisk) Enrolled(account vedette.AccountID) bool { return a.sealer.AtRisk(account, a.now()) }
+
 // newSentry makes the watch. In a scratch folder nothing is recorded and no gate is asked for anything: it only counts.
 func (h *house) newSentry(ctx context.Context, scratch bool) error {
-	deps := sentry.Deps{Journal: h.journal, Log: h.log, Registerer: h.metrics}
+	sealer, err := h.sealer()
+	if err != nil {
+		return err
+	}
+	deps := sentry.Deps{Journal: h.journal, Log: h.log, Registerer: h.metrics, AtRisk: atRisk{sealer, h.now}, Key: h.watchKey[:]}
 	if !scratch {
 		deps.Found, deps.Proven, deps.Post = h.found, h.proven, h.postWatch
 	}
-	var err error
 	if h.sentry, err = sentry.New(h.cfg.Watch.Config, deps); err != nil || h.cfg.Watch.On {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,8 +108,11 @@ func recordedFindings(t *testing.T, m *machine) (ids []string) {
 // TestAKilledWatchRecordsEachFindingOnce kills the program at random moments until the watch comes through, and compares with one that never was.
 func TestAKilledWatchRecordsEachFindingOnce(t *testing.T) {
 	stream := demoWire(t)
+	// One key for both: names of events and links follow from it, and what happens in one millisecond is ordered by them.
+	key := newMachine(t).write("root.key", []byte("vedette-key-1:"+strings.Repeat("5a", 32)+"\n"))
 	prepare := func() (*machine, []string) {
 		m := newMachine(t)
+		m.key = key
 		return m, []string{"replay", "--json", "--config", m.write("vedette.yaml", []byte(demoWatchConfig)), m.write("events.ndjson", stream)}
 	}
 	calm, args := prepare()

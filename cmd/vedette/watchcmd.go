@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -58,11 +59,21 @@ var opWatchStatus = operation[struct{}, watchStatus]{"watch.status", func(ctx co
 	return out, nil
 }}
 
-var opWatchCells = operation[struct{}, []sentry.Cell]{"watch.cells", func(ctx context.Context, h *house, _ struct{}) ([]sentry.Cell, error) {
+// watchCells are the groups that are followed, and the findings about first contacts. Neither has accounts.
+type watchCells struct {
+	Cells    []sentry.Cell `json:"cells"`
+	Contacts []sentry.Told `json:"first_contacts"`
+}
+
+var opWatchCells = operation[struct{}, watchCells]{"watch.cells", func(ctx context.Context, h *house, _ struct{}) (out watchCells, err error) {
 	if err := h.settleWatch(ctx); err != nil {
-		return nil, err
+		return out, err
 	}
-	return h.sentry.Cells(ctx)
+	if out.Cells, err = h.sentry.Cells(ctx); err != nil {
+		return out, err
+	}
+	out.Contacts, err = h.sentry.Told(ctx)
+	return out, err
 }}
 
 // cellAsked names a cell, by its digest or the beginning of it. With approvals its members are told, under labels.
@@ -125,13 +136,29 @@ func (h *house) cellOf(ctx context.Context, name string) (sentry.Whole, error) {
 			found = append(found, c.ID)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return sentry.Whole{}, fmt.Errorf("no cell %s is followed; see vedette watch cells: %w", name, vedette.ErrUnknown)
-	case 1:
+	told, err := h.sentry.Told(ctx)
+	if err != nil {
+		return sentry.Whole{}, err
+	}
+	var contacts []sentry.Told
+	for _, t := range told {
+		if strings.HasPrefix(t.ID.String(), name) && !slices.ContainsFunc(contacts, func(x sentry.Told) bool { return x.ID == t.ID }) {
+			contacts = append(contacts, t)
+		}
+	}
+	switch n := len(found) + len(contacts); {
+	case n == 0:
+		return sentry.Whole{}, fmt.Errorf("no cell %s is followed, and no such finding is kept; see vedette watch cells: %w", name, vedette.ErrUnknown)
+	case n > 1:
+		return sentry.Whole{}, fmt.Errorf("%d cells and findings begin with %s: more digits are needed: %w", n, name, vedette.ErrInvalid)
+	case len(found) == 1:
 		return h.sentry.Cell(ctx, found[0])
 	}
-	return sentry.Whole{}, fmt.Errorf("%d cells begin with %s: more digits are needed: %w", len(found), name, vedette.ErrInvalid)
+	t := contacts[0]
+	return sentry.Whole{
+		Cell: sentry.Cell{ID: t.ID, Score: t.Score, Size: t.Members, First: t.From, Last: t.To, Alerted: t.To, Channels: []sentry.Channel{}},
+		Told: []sentry.Told{t},
+	}, nil
 }
 
 var opWatchShow = operation[cellAsked, cellShown]{"watch.show", func(ctx context.Context, h *house, in cellAsked) (cellShown, error) {
@@ -158,6 +185,9 @@ var opWatchShow = operation[cellAsked, cellShown]{"watch.show", func(ctx context
 		}
 	} else {
 		out.Withheld = "members: a permit of two people, for the cell's case (vedette watch show --help)"
+		if w.Members == nil {
+			out.Withheld = "senders and whom they reached: vedette campaign show, for the case, with two people's permit"
+		}
 	}
 	if n := len(w.Told); n > 0 {
 		t := &w.Told[n-1]
@@ -314,6 +344,7 @@ func (h *house) cellPath(ctx context.Context, w *sentry.Whole, tokens []vedette.
 	for _, a := range w.Members {
 		hands[a] = true
 	}
+	contacts := len(w.Told) > 0 && w.Told[0].Detector != rehearsal.Name // whoever sends is outside nothing
 	for e, err := range h.journal.Read(ctx, h.journal.First()) {
 		if err != nil {
 			return err
@@ -323,7 +354,7 @@ func (h *house) cellPath(ctx context.Context, w *sentry.Whole, tokens []vedette.
 			continue
 		}
 		sent = append(sent, e)
-		if w.Alerted.IsZero() || !e.Event.At.After(w.Alerted) {
+		if !contacts && (w.Alerted.IsZero() || !e.Event.At.After(w.Alerted)) {
 			hands[e.Event.Actor] = true
 		}
 	}
@@ -357,7 +388,9 @@ func (h *house) cellPath(ctx context.Context, w *sentry.Whole, tokens []vedette.
 			reached[to] = true
 		}
 	}
-	out.Path = append(out.Path, cellStep{At: w.First, What: "it is first seen as a group"})
+	if !contacts {
+		out.Path = append(out.Path, cellStep{At: w.First, What: "it is first seen as a group"})
+	}
 	for _, t := range w.Told {
 		out.Path = append(out.Path, cellStep{At: t.To, What: "it is told of"})
 	}
@@ -419,6 +452,10 @@ var opWatchJudge = operation[cellJudged, sentry.Cell]{"watch.judge", func(ctx co
 	if err := h.sentry.Judge(ctx, w.ID, in.What); err != nil {
 		return sentry.Cell{}, err
 	}
+	if w.Members == nil {
+		w.Judged = sentry.Disposition(in.What)
+		return w.Cell, nil
+	}
 	w, err = h.sentry.Cell(ctx, w.ID)
 	return w.Cell, err
 }}
@@ -445,7 +482,7 @@ within a budget of false alerts, opens a case, and asks the gate to warn of the 
 		},
 	}
 	cells := &cobra.Command{
-		Use: "cells", Short: "List the groups that are followed: how odd, how many, since when; never who", Args: noArgs,
+		Use: "cells", Short: "List the groups that are followed, and the first contacts that were told of; never who", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, err := opWatchCells.do(cmd.Context(), g, struct{}{})
 			if err != nil {
@@ -538,7 +575,7 @@ of the platform's own. It is recorded in the evidence log. It acts on nobody: wh
 			if g.json {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cell %s is judged %s\n", short(out.ID), out.Judged)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is judged %s\n", short(out.ID), out.Judged)
 			return err
 		},
 	}
@@ -583,14 +620,25 @@ func (s *watchStatus) print(w io.Writer, p paint) {
 	}
 	t.row("bound", bound)
 	t.row("false alerts a week", fmt.Sprintf("%.1f promised, %.1f measured (%d of %d alerts)", s.Promised, s.Measured, s.False, s.Alerts))
+	a := s.Aims
+	aims := cmp.Or(a.Silent, a.Learning)
+	if aims == "" {
+		var bounds []string
+		for _, q := range sorted(a.Bounds) {
+			bounds = append(bounds, fmt.Sprintf("%s over %.1f bits", q, bits(a.Bounds[q])))
+		}
+		aims = fmt.Sprintf("%s; %.1f false alerts a week promised, %.1f measured (%d of %d alerts)", strings.Join(bounds, ", "), a.Promised, a.Measured, a.False, a.Alerts)
+	}
+	t.row("first contacts", aims)
 	t.row("watch entries", fmt.Sprintf("%d in the gate, which may answer up to %s; %d of %d warnings this week", s.Gate, s.Armed, s.Warned, s.Allowed))
 	t.row("events", fmt.Sprintf("%s taken, %s late, %s a day late and not taken", count(int(s.Counts.Taken)), count(int(s.Counts.Late)), count(int(s.Stale))))
 	t.row("behind", counted(s.Lag, "event", "events"))
 	t.flush()
 }
 
-func printCells(w io.Writer, cells []sentry.Cell, p paint) {
-	if len(cells) == 0 {
+func printCells(w io.Writer, out watchCells, p paint) {
+	cells := out.Cells
+	if len(cells)+len(out.Contacts) == 0 {
 		fmt.Fprintln(w, "No group is followed. vedette watch status says whether the watch sees enough.")
 		return
 	}
@@ -607,11 +655,29 @@ func printCells(w io.Writer, cells []sentry.Cell, p paint) {
 		t.row(short(c.ID), fmt.Sprintf("%.1f", bits(c.Score)), count(c.Size), c.First.Format(time.DateOnly), c.Last.Format(time.DateOnly), told, c.Judged, strings.Join(speaks, ", "))
 	}
 	t.flush()
+	if len(out.Contacts) > 0 {
+		fmt.Fprintln(w)
+		t := newTable(w, "first contacts", "score", "senders", "first", "told", "speaks")
+		for _, c := range out.Contacts[:min(20, len(out.Contacts))] {
+			var speaks []string
+			for _, r := range c.Reasons[:min(3, len(c.Reasons))] {
+				if r.Weight > 0 {
+					speaks = append(speaks, strings.TrimPrefix(string(r.Rule), c.Detector+"/"))
+				}
+			}
+			t.row(short(c.ID), fmt.Sprintf("%.1f", bits(c.Score)), count(c.Members), c.From.Format(time.DateOnly), c.To.Format("2006-01-02 15:04"), strings.Join(speaks, ", "))
+		}
+		t.flush()
+	}
 	fmt.Fprintln(w, p.dim("A score is a lead: how seldom the platform's own groups look like this, in bits. vedette watch show CELL"))
 }
 
 func (c *cellShown) print(w io.Writer, p paint) {
-	fmt.Fprintf(w, "cell %s: %s accounts, %.1f bits, from %s to %s, judged: %s\n", p.bold(short(c.ID)), count(c.Size), bits(c.Score), moment(c.First), moment(c.Last), c.Judged)
+	what := "cell"
+	if c.Members == nil && len(c.Channels) == 0 && len(c.Reasons) > 0 && !strings.HasPrefix(string(c.Reasons[0].Rule), rehearsal.Name) {
+		what = "first contacts"
+	}
+	fmt.Fprintf(w, what+" %s: %s accounts, %.1f bits, from %s to %s, judged: %s\n", p.bold(short(c.ID)), count(c.Size), bits(c.Score), moment(c.First), moment(c.Last), c.Judged)
 	if c.Case != "" {
 		fmt.Fprintf(w, "case %s\n", c.Case)
 	}

@@ -58,6 +58,7 @@ type machine struct {
 	bin  string
 	dir  string
 	data string
+	key  string // file of the root key; empty: the house makes one
 }
 
 func newMachine(t *testing.T) *machine {
@@ -67,12 +68,15 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	return &machine{t, bin, dir, filepath.Join(dir, "data")}
+	return &machine{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data")}
 }
 
 func (m *machine) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(m.bin, args...)
 	cmd.Env = []string{"VEDETTE_DATA=" + m.data, "XDG_CONFIG_HOME=" + filepath.Join(m.dir, "config"), "HOME=" + m.dir, "PATH=" + os.Getenv("PATH")}
+	if m.key != "" {
+		cmd.Env = append(cmd.Env, "VEDETTE_KEY_FILE="+m.key)
+	}
 	return cmd
 }
 

@@ -87,7 +87,11 @@ func (s *Sentry) friction(e *journal.Entry) {
 	if d.Verdict != vedette.Warn { // nothing was said, or something stronger
 		return
 	}
-	links := e.Event.Links()
+	b, ok := e.Event.Body.(*vedette.LinkSent)
+	if !ok {
+		return
+	}
+	links := b.Links
 	for _, r := range d.Reasons {
 		if r.Rule != vedette.RuleWatch || r.Armed < vedette.Warn || r.Link < 0 || int(r.Link) >= len(links) {
 			continue
@@ -100,6 +104,9 @@ func (s *Sentry) friction(e *journal.Entry) {
 			continue
 		}
 		a := &s.kept.Asked[i]
+		if cell, _, ok := s.cells.Account(b.To.Account); ok && cell == a.Cell {
+			return // the cell warned itself: nobody was bothered, and its fresh accounts must not use up what others need
+		}
 		was := s.spent()
 		a.Warned++
 		s.kept.Days[e.Event.At.Unix()/86400]++

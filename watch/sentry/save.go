@@ -10,6 +10,7 @@ import (
 	"vedette"
 	"vedette/watch/population"
 	"vedette/watch/rehearsal"
+	"vedette/watch/targeting"
 )
 
 // ErrDamaged says that a saved watch is not what was saved.
@@ -32,7 +33,7 @@ func (s *Sentry) encode() []byte {
 		panic("sentry: a state has no JSON: " + err.Error()) // cannot happen: names and numbers
 	}
 	var b []byte
-	for _, part := range [][]byte{s.pop.Save(nil), s.cells.Save(nil), own} {
+	for _, part := range [][]byte{s.pop.Save(nil), s.cells.Save(nil), s.aims.Save(nil), own} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
@@ -48,7 +49,7 @@ func (s *Sentry) decode(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("sentry: %w: %w", err, ErrDamaged)
 	}
-	var parts [3][]byte
+	var parts [4][]byte
 	for i := range parts {
 		n, used := binary.Uvarint(b)
 		if used <= 0 || n > uint64(len(b)-used) {
@@ -60,7 +61,7 @@ func (s *Sentry) decode(b []byte) error {
 		return fmt.Errorf("sentry: its parts do not fit: %w", ErrDamaged)
 	}
 	own := kept{}
-	if err := json.Unmarshal(parts[2], &own); err != nil {
+	if err := json.Unmarshal(parts[3], &own); err != nil {
 		return fmt.Errorf("sentry: %w: %w", err, ErrDamaged)
 	}
 	if own.Days == nil || own.Found == nil {
@@ -75,6 +76,10 @@ func (s *Sentry) decode(b []byte) error {
 		return err
 	}
 	cells.Vouchers = s.deps.Vouchers
-	s.pop, s.cells, s.kept = pop, cells, own
+	aims, err := targeting.Restore(s.cfg.Targeting, s.others(cells), parts[2])
+	if err != nil {
+		return err
+	}
+	s.pop, s.cells, s.aims, s.kept = pop, cells, aims, own
 	return nil
 }

@@ -29,6 +29,7 @@ import (
 	"vedette/record/journal"
 	"vedette/watch/population"
 	"vedette/watch/rehearsal"
+	"vedette/watch/targeting"
 )
 
 // Follower is the name under which its place in the journal is kept.
@@ -53,6 +54,7 @@ const (
 type Config struct {
 	Population population.Config // of one partition
 	Rehearsal  rehearsal.Config
+	Targeting  targeting.Config // WatchPerMillion is not used: entries are the sentry's
 	// Friction is how many warnings a week all entries together may cause, for a million active accounts; at least 10 are always allowed. Default 200; 1 to 100,000.
 	Friction float64
 	// PerEntry is how many warnings one entry may cause. Default 64; 1 to 100,000.
@@ -65,6 +67,7 @@ const leastFriction = 10
 // Filled returns the configuration with its defaults.
 func (c Config) Filled() Config {
 	c.Population.Partitions = 1
+	c.Targeting.WatchPerMillion = -1
 	c.Friction = cmp.Or(c.Friction, 200)
 	c.PerEntry = cmp.Or(c.PerEntry, 64)
 	return c
@@ -74,7 +77,7 @@ func (c Config) Filled() Config {
 func (c Config) Validate() error {
 	c = c.Filled()
 	var errs []error
-	errs = append(errs, c.Population.Validate(), c.Rehearsal.Validate())
+	errs = append(errs, c.Population.Validate(), c.Rehearsal.Validate(), c.Targeting.Validate())
 	if !(c.Friction >= 1 && c.Friction <= 100_000) {
 		errs = append(errs, fmt.Errorf("watch.friction: %v is not 1 to 100000: %w", c.Friction, vedette.ErrInvalid))
 	}
@@ -94,7 +97,10 @@ type Deps struct {
 	// Post gives the gate the whole list of entries that it should have from now on. nil: there is no gate.
 	Post func(ctx context.Context, entries []vedette.Watched) error
 	// Vouchers says who is vouched for. nil: nobody.
-	Vouchers   rehearsal.Voucher
+	Vouchers rehearsal.Voucher
+	// AtRisk says who asked for protection, and Key, 32 bytes, seals what is saved of it. nil: nobody did.
+	AtRisk     targeting.AtRisk
+	Key        []byte
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -137,7 +143,8 @@ type kept struct {
 	Stale  uint64         `json:"stale"`
 	Told   []Told         `json:"told"`
 	Asked  []Asked        `json:"asked"`
-	Days   map[int64]int  `json:"days"` // warnings by day, of the last week
+	Days   map[int64]int  `json:"days"`   // warnings by day, of the last week
+	Judged []Judgement    `json:"judged"` // those that were taken
 	Found  map[string]int `json:"found"`
 	Digest vedette.Digest `json:"digest"` // of all findings so far
 	Proven uint64         `json:"proven"` // records that are known to hold no finding that is not among Told
@@ -176,6 +183,7 @@ type Sentry struct {
 	restored bool
 	pop      *population.Population
 	cells    *rehearsal.Detector
+	aims     *targeting.Detector
 	hand     *hand
 	at       journal.Position // the last entry that was taken
 	saved    journal.Position
@@ -183,7 +191,7 @@ type Sentry struct {
 	kept     kept
 	people   byPeople
 	pending  []found
-	known    map[vedette.Digest]bool // findings that the record has, since the last save
+	known    map[vedette.Digest]bool // findings that the record has and that did not come again yet
 	asked    bool                    // known was read
 	dirty    bool                    // the gate's list has changed
 	rebuilt  string                  // why the saved state was not used; empty: it was
@@ -197,8 +205,11 @@ type found struct {
 // hand is what the population holds: detectors come and go beneath it.
 type hand struct{ s *Sentry }
 
-func (h *hand) Before(st *population.State, e *population.Event) { h.s.cells.Before(st, e) }
-func (h *hand) Tick(st *population.State, at time.Time)          { h.s.tick(st, at) }
+func (h *hand) Before(st *population.State, e *population.Event) {
+	h.s.cells.Before(st, e)
+	h.s.aims.Before(st, e)
+}
+func (h *hand) Tick(st *population.State, at time.Time) { h.s.tick(st, at) }
 
 // New makes a sentry. Its error wraps vedette.ErrInvalid.
 func New(cfg Config, deps Deps) (*Sentry, error) {
@@ -237,9 +248,17 @@ func (s *Sentry) begin() (err error) {
 		return err
 	}
 	s.cells.Vouchers = s.deps.Vouchers
+	if s.aims, err = targeting.New(s.cfg.Targeting, s.others(s.cells)); err != nil {
+		return err
+	}
 	s.pop, err = population.New(s.cfg.Population, s.hand)
 	s.at, s.kept, s.pending = journal.Position{}, kept{Days: map[int64]int{}, Found: map[string]int{}}, nil
 	return err
+}
+
+// others are what targeting knows from elsewhere.
+func (s *Sentry) others(cells *rehearsal.Detector) targeting.Known {
+	return targeting.Known{AtRisk: s.deps.AtRisk, Kinship: cells, Key: s.deps.Key}
 }
 
 // Run watches until ctx ends, and saves then. It returns ctx's error, or the first of the journal, of Found or of Post.
@@ -386,23 +405,50 @@ func (s *Sentry) tick(st *population.State, at time.Time) {
 		st.Forget(x.Account)
 	}
 	s.cells.Tick(st, at)
+	s.aims.Tick(st, at)
 	for _, j := range s.people.Judged {
-		if !at.Before(j.At) {
-			_ = s.cells.Judge(j.Cell, j.What) // a cell that is not followed any more: the judgement has no use
+		if !at.Before(j.At) && !slices.Contains(s.kept.Judged, j) {
+			_ = s.judge(j) // what is not followed any more: the judgement has no use
 		}
 	}
+	s.kept.Judged = slices.DeleteFunc(s.kept.Judged, func(j Judgement) bool { return !slices.Contains(s.people.Judged, j) })
 	s.kept.Ticked = at
 	s.ticks++
-	for _, f := range s.cells.Findings() {
+	for _, f := range slices.Concat(s.cells.Findings(), s.aims.Findings()) {
 		s.find(f)
 	}
 	s.entries(st, at)
 }
 
+// judge takes a judgement of a cell or of a finding, once.
+func (s *Sentry) judge(j Judgement) error {
+	s.kept.Judged = append(s.kept.Judged, j)
+	err := s.cells.Judge(j.Cell, j.What)
+	if err != nil {
+		return s.aims.Judge(j.Cell, targeting.Disposition(j.What))
+	}
+	if j.What == rehearsal.Confirmed {
+		for _, c := range s.cells.Cells() {
+			if c.ID == j.Cell {
+				s.aims.Incident(c.Members...)
+			}
+		}
+	}
+	return nil
+}
+
+// discreet leaves out of the reasons that somebody asked for protection: beside the events of a finding it would tell of a few people that one of them did.
+func discreet(rs []vedette.Reason) []vedette.Reason {
+	return slices.DeleteFunc(slices.Clone(rs), func(r vedette.Reason) bool {
+		return r.Rule == vedette.RuleID("targeting/"+targeting.Protected.String()) || r.Rule == vedette.RuleID("targeting/"+targeting.Together.String())
+	})
+}
+
 // find keeps a finding to be shown, and to be handed on.
 func (s *Sentry) find(f vedette.Finding) {
+	f.Reasons = discreet(f.Reasons)
 	var cell vedette.Digest
-	if len(f.Subjects) > 0 {
+	if f.Detector == rehearsal.Name && len(f.Subjects) > 0 {
 		cell, _, _ = s.cells.Account(f.Subjects[0])
 	}
 	s.kept.Found[f.Detector]++
@@ -447,6 +493,7 @@ func (s *Sentry) handOn(ctx context.Context, p *found) error {
 		return nil
 	}
 	if !s.asked {
+		clear(s.known)
 		if s.deps.Proven != nil {
 			ids, _, err := s.deps.Proven(ctx, s.kept.Proven)
 			if err != nil {
@@ -464,9 +511,10 @@ func (s *Sentry) handOn(ctx context.Context, p *found) error {
 		by.Model = vedette.Digest{} // recorded before a crash: only what comes after the record is done again
 	}
 	if err := s.deps.Found(ctx, &f, by); err != nil {
+		s.asked = false // it may be recorded or not
 		return fmt.Errorf("sentry: finding: %w", err)
 	}
-	s.known[f.ID] = true
+	delete(s.known, f.ID)
 	return nil
 }
 
@@ -512,18 +560,20 @@ func (s *Sentry) Position() journal.Position {
 	return s.at
 }
 
-// Judge takes what a person made of a cell. It holds at once, and also when the watch begins anew. Its error wraps vedette.ErrUnknown where no such cell is followed.
+// Judge takes what a person made of a cell, or of a finding about first contacts. It holds at once, and also when the watch begins anew. Its error wraps
+// vedette.ErrUnknown where no such cell is followed, and no such finding kept.
 func (s *Sentry) Judge(ctx context.Context, cell vedette.Digest, what rehearsal.Disposition) error {
 	if err := s.restore(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.cells.Judge(cell, what); err != nil {
+	j := Judgement{cell, what, s.kept.Ticked}
+	if err := s.judge(j); err != nil {
 		return err
 	}
 	s.people.Judged = slices.DeleteFunc(s.people.Judged, func(j Judgement) bool { return j.Cell == cell || s.kept.Ticked.Sub(j.At) > 400*24*time.Hour })
-	s.people.Judged = append(s.people.Judged, Judgement{cell, what, s.kept.Ticked})
+	s.people.Judged = append(s.people.Judged, j)
 	if err := s.savePeople(ctx); err != nil {
 		return err
 	}
@@ -575,6 +625,9 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	for _, c := range s.cells.Cells() {
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(a vedette.AccountID) bool { return a == account })
 	}
+	if f, ok := any(s.aims).(interface{ Forget(vedette.AccountID) }); ok {
+		f.Forget(account)
+	}
 	// What the detector still knows beside its cells goes with the one that is read back.
 	blob := s.encode()
 	if err := s.decode(blob); err != nil {
@@ -596,13 +649,12 @@ func (s *Sentry) savePeople(ctx context.Context) error {
 
 // save keeps everything with its place. It is called with the lock held, and with nothing pending.
 func (s *Sentry) save(ctx context.Context) error {
-	if s.deps.Proven != nil && s.asked {
+	if s.deps.Proven != nil && s.asked && len(s.known) == 0 { // as long as some are recorded that did not come again, the next start must read of them again
 		_, size, err := s.deps.Proven(ctx, math.MaxUint64)
 		if err != nil {
 			return fmt.Errorf("sentry: what is recorded: %w", err)
 		}
 		s.kept.Proven = size
-		clear(s.known)
 	}
 	if err := s.deps.Journal.SaveState(ctx, state, s.at, s.encode()); err != nil {
 		return fmt.Errorf("sentry: keep the watch's place: %w", err)

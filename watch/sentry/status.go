@@ -14,7 +14,20 @@ import (
 	"vedette/record/journal"
 	"vedette/watch/population"
 	"vedette/watch/rehearsal"
+	"vedette/watch/targeting"
 )
+
+// Aims is what the watch is doing about first contacts.
+type Aims struct {
+	Silent   string                       `json:"silent"`   // why nothing is measured; empty: it is
+	Learning string                       `json:"learning"` // why nothing is told yet; empty: it is
+	Set      time.Time                    `json:"bounds_set,omitzero"`
+	Bounds   map[string]vedette.MilliBits `json:"bounds"` // by queue
+	Promised float64                      `json:"promised_false_alerts_a_week"`
+	Measured float64                      `json:"measured_false_alerts_a_week"`
+	Alerts   int                          `json:"alerts"`
+	False    int                          `json:"false_alerts"`
+}
 
 // Status is what the watch is doing. It tells of nobody.
 type Status struct {
@@ -35,6 +48,7 @@ type Status struct {
 	Measured float64           `json:"measured_false_alerts_a_week"`
 	Alerts   int               `json:"alerts"`
 	False    int               `json:"false_alerts"`
+	Aims     Aims              `json:"first_contacts"`
 	Found    map[string]int    `json:"findings"` // by detector, since the watch began
 	Digest   vedette.Digest    `json:"findings_digest"`
 	Warned   int               `json:"warned_this_week"`
@@ -61,6 +75,15 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 		Bound: b.Bound, Set: b.Set, Promised: b.PerWeek, Measured: b.Measured, Alerts: b.Alerts, False: b.False,
 		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), InForce: len(s.inForce()), Entries: slices.Clone(s.kept.Asked),
 		Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
+	}
+	t := s.aims.Budget()
+	out.Aims = Aims{Silent: s.aims.Silent(), Set: t.Set, Promised: t.Promised, Measured: t.Measured, Bounds: map[string]vedette.MilliBits{}}
+	for q := range t.Alerts {
+		out.Aims.Bounds[targeting.Queue(q).String()] = t.Bounds[q]
+		out.Aims.Alerts, out.Aims.False = out.Aims.Alerts+t.Alerts[q], out.Aims.False+t.False[q]
+	}
+	if out.Aims.Silent == "" && t.Set.IsZero() {
+		out.Aims.Learning = cmp.Or(t.Cold, "cold: the bounds for alerts are set when the time of learning is over")
 	}
 	if s.kept.Ticked.IsZero() && !s.kept.Last.IsZero() {
 		out.Silent = fmt.Sprintf("too early: everybody is looked at once in %s of the events' time, and that has not passed", s.every())
@@ -134,6 +157,22 @@ func (s *Sentry) Cells(ctx context.Context) ([]Cell, error) {
 		}
 		return int(y.Score) - int(x.Score)
 	})
+	return out, nil
+}
+
+// Told are the findings about first contacts that are kept, the latest first, without accounts.
+func (s *Sentry) Told(ctx context.Context) ([]Told, error) {
+	if err := s.restore(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Told{}
+	for _, t := range slices.Backward(s.kept.Told) {
+		if t.Detector == targeting.Name {
+			out = append(out, t)
+		}
+	}
 	return out, nil
 }
 
