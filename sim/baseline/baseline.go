@@ -113,6 +113,7 @@ type Bench struct {
 	groups  []group // as of the last tick, if a method asks for them
 	wants   bool    // one does
 	rules   *accountRules
+	meter   meter
 }
 
 // Together makes a bench.

@@ -90,12 +90,15 @@ func has(list []uint32, x uint32) bool {
 	return false
 }
 
+// few is how many users of a domain are as few as none: one or two more tell nothing.
+const few = 8
+
 // rare is how rare a domain is, in bits, if it is new; 0 if it is not.
 func (x *contacts) rare(d *domain) float64 {
 	if d.known || !x.b.isFresh(d) || !d.confined() {
 		return 0
 	}
-	return x.b.rarity(1 + d.n)
+	return x.b.rarity(max(few, 1+d.n))
 }
 
 // newSender is the rule of mail gateways.
@@ -154,7 +157,7 @@ func (x *contactDAS) take(e *happening) {
 		v[3] = 1
 	}
 	s := x.past.dominated(&v)
-	if len(x.past.list) >= 256 { // before, nothing can be said
+	if x.past.size >= 256 { // before, nothing can be said
 		x.tell(e, from, link, s)
 	}
 	if e.kind == vedette.KindLinkSent {
@@ -163,6 +166,7 @@ func (x *contactDAS) take(e *happening) {
 }
 
 func (x *contactDAS) tick(time.Time) {
+	x.past.index()
 	for k, h := range x.looked {
 		if x.b.hour-h > window {
 			delete(x.looked, k)

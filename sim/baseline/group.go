@@ -160,31 +160,44 @@ func (b *Bench) edges() []edge {
 // gather forms the groups of the day and measures them.
 func (b *Bench) gather(gs []group) []group {
 	gs = linkage(b.edges(), maxGroup, gs)
-	m := newMeter(&b.ledger)
-	for i := range b.things {
-		t := &b.things[i]
-		if t.key != 0 && len(t.uses) > 1 {
-			for _, u := range t.uses {
-				m.things[u.who] = append(m.things[u.who], uint32(i))
-			}
-		}
-	}
+	m := &b.meter
+	m.begin(&b.ledger)
 	for i := range gs {
 		m.measure(&gs[i])
 	}
 	return gs
 }
 
-// meter measures groups.
+// meter measures groups. Its lists are used again.
 type meter struct {
 	*ledger
-	things map[uint32][]uint32 // of accounts that share any
-	usual  [hits]float64       // probes of an account, mean
+	of      [][]uint32    // by account, the things that it shares with others
+	usual   [hits]float64 // probes of an account, mean
+	births  []float64
+	shared  []uint32
+	domains []uint32
+	builds  []uint32
+	asns    []uint32
+	blocks  []uint64
 }
 
-func newMeter(l *ledger) *meter {
-	m := &meter{ledger: l, things: map[uint32][]uint32{}}
+func (m *meter) begin(l *ledger) {
+	m.ledger = l
+	for i := range m.of {
+		m.of[i] = m.of[i][:0]
+	}
+	for len(m.of) < len(l.people) {
+		m.of = append(m.of, nil)
+	}
+	for i := range l.things {
+		if t := &l.things[i]; t.key != 0 && len(t.uses) > 1 {
+			for _, u := range t.uses {
+				m.of[u.who] = append(m.of[u.who], uint32(i))
+			}
+		}
+	}
 	n := 1.0
+	m.usual = [hits]float64{}
 	for i := range l.people {
 		if p := &l.people[i]; l.lonely(p) {
 			n++
@@ -196,19 +209,29 @@ func newMeter(l *ledger) *meter {
 	for _, h := range probesOf {
 		m.usual[h] = (m.usual[h] + .5) / n
 	}
-	return m
+}
+
+// runs sorts a list and tells of each value how often it is in it.
+func runs[K cmp.Ordered](list []K, tell func(x K, n int)) {
+	slices.Sort(list)
+	for i := 0; i < len(list); {
+		k := i
+		for k < len(list) && list[k] == list[i] {
+			k++
+		}
+		tell(list[i], k-i)
+		i = k
+	}
 }
 
 func (m *meter) measure(g *group) {
 	k := float64(len(g.members))
 	in := func(a uint32) bool { _, ok := slices.BinarySearch(g.members, a); return ok }
-	var inside, outside, vain, orphans, foreign, hosted, voip, mad, wakened, gone, youths, unvouch float64
-	var births []float64
+	var inside, outside, vain, orphans, foreign, hosted, voip, machines, wakened, gone, youths, unvouch float64
 	var count [hits]float64
-	shared, domains := map[uint32]int{}, map[uint32]int{}
-	builds, blocks, asns := map[uint32]int{}, map[uint64]int{}, map[uint32]int{}
+	m.births, m.shared, m.domains, m.builds, m.asns, m.blocks = m.births[:0], m.shared[:0], m.domains[:0], m.builds[:0], m.asns[:0], m.blocks[:0]
 	for _, a := range g.members {
-		p := &m.people[a]
+		p := &m.ledger.people[a]
 		known := false
 		for i := range p.ties {
 			t := &p.ties[i]
@@ -234,13 +257,13 @@ func (m *meter) measure(g *group) {
 			unvouch++
 		}
 		if p.hit[isMachine] > unknown {
-			mad++
+			machines++
 		}
 		if m.hour-p.woken <= window {
 			wakened++
-			births = append(births, float64(m.hour-p.woken))
+			m.births = append(m.births, float64(m.hour-p.woken))
 		} else if m.young(p) {
-			births = append(births, float64(m.hour)-float64(p.born/3_600_000-m.origin))
+			m.births = append(m.births, float64(m.hour)-float64(p.born/3_600_000-m.origin))
 		}
 		if m.young(p) {
 			youths++
@@ -251,62 +274,56 @@ func (m *meter) measure(g *group) {
 		for _, h := range probesOf {
 			count[h] += float64(p.counts[h])
 		}
-		for _, x := range m.things[a] {
-			shared[x]++
-		}
+		m.shared = append(m.shared, m.of[a]...)
 		for _, x := range p.fresh {
-			if d := &m.domains[x]; m.isFresh(d) && d.confined() {
-				domains[x]++
+			if d := &m.ledger.domains[x]; m.isFresh(d) && d.confined() {
+				m.domains = append(m.domains, x)
 			}
 		}
 		if p.build != 0 {
-			builds[p.build]++
+			m.builds = append(m.builds, p.build)
 		}
 		if p.block != 0 {
-			blocks[p.block]++
+			m.blocks = append(m.blocks, p.block)
 		}
 		if p.asn != 0 {
-			asns[p.asn]++
+			m.asns = append(m.asns, p.asn)
 		}
 		g.hits += m.hitsOf(p)
 	}
 	g.hits /= k
 	n := float64(max(m.active, 2))
 	g.dims[social] = inside/(inside+outside+vain+4) + orphans/k - .2*math.Log1p(vain/k)
-	for _, x := range sorted(shared) {
-		t, c := &m.ledger.things[x], float64(shared[x]-1)
-		switch {
-		case c < 1:
-		case t.device:
-			g.dims[infra] += .8 * c * m.rarity(len(t.uses)) / k
-		default:
-			g.dims[infra] += .5 * c * m.rarity(len(t.uses)) / k
+	runs(m.shared, func(x uint32, c int) {
+		t := &m.ledger.things[x]
+		part := .5
+		if t.device {
+			part = .8
 		}
-	}
-	g.dims[infra] += 4*hosted/k + 2*(unvouch+mad)/k
-	for _, x := range sorted(builds) {
-		g.dims[infra] += float64(builds[x]-1) / k * max(0, math.Log2(n/float64(max(m.builds[x], 1)))-4)
-	}
-	for _, x := range sorted(asns) {
-		g.dims[infra] += .3 * float64(asns[x]-1) / k * max(0, math.Log2(n/float64(max(m.asns[x], 1)))-4)
-	}
-	for _, x := range sorted(blocks) {
-		g.dims[infra] += 3 * float64(blocks[x]-1) / k
-	}
-	g.dims[tempo] = together(births)
+		g.dims[infra] += part * float64(c-1) * m.rarity(len(t.uses)) / k
+	})
+	g.dims[infra] += 4*hosted/k + 2*(unvouch+machines)/k
+	runs(m.builds, func(x uint32, c int) {
+		g.dims[infra] += float64(c-1) / k * max(0, math.Log2(n/float64(max(m.ledger.builds[x], 1)))-4)
+	})
+	runs(m.asns, func(x uint32, c int) {
+		g.dims[infra] += .3 * float64(c-1) / k * max(0, math.Log2(n/float64(max(m.ledger.asns[x], 1)))-4)
+	})
+	runs(m.blocks, func(_ uint64, c int) { g.dims[infra] += 3 * float64(c-1) / k })
+	g.dims[tempo] = together(m.births)
 	for _, h := range probesOf {
 		g.dims[probes] += min(8, -math.Log2(poisson(int(count[h]), k*m.usual[h])))
 	}
-	for _, x := range sorted(domains) {
-		d := &m.domains[x]
-		if domains[x] < 2 {
-			continue
+	runs(m.domains, func(x uint32, c int) {
+		if c < 2 {
+			return
 		}
+		d := &m.ledger.domains[x]
 		g.fresh = append(g.fresh, x)
-		c := float64(domains[x]) / float64(d.n)
-		g.confined += c * c
-		g.dims[links] += c * c * (1 + .25*math.Log2(float64(1+len(d.urls))) + .1*math.Log2(1+float64(d.opens)))
-	}
+		f := float64(c) / float64(d.n)
+		g.confined += f * f
+		g.dims[links] += f * f * (1 + .25*math.Log2(float64(1+len(d.urls))) + .1*math.Log2(1+float64(d.opens)))
+	})
 	g.dims[geography] = foreign/k + .5*voip/k
 	g.dims[life] = wakened/k + .7*gone/k + .5*youths/k
 }
@@ -316,15 +333,6 @@ func part(n, of uint16) float64 {
 		return 0
 	}
 	return float64(n) / float64(of)
-}
-
-func sorted[K cmp.Ordered](m map[K]int) []K {
-	out := make([]K, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // together is the surprise, in bits, at how close so many beginnings of the last 30 days lie, best of all runs of them: of n beginnings in a part s of the

@@ -3,6 +3,7 @@ package baseline
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -39,26 +40,26 @@ func (x *accounts) scored() []score.Identity { return x.list }
 // known tells of names that were known before.
 type known struct {
 	accounts
-	b    *Bench
-	bits map[vedette.Token]bool
+	b     *Bench
+	names map[vedette.Token]bool
 }
 
 func newKnown(b *Bench) engine {
-	x := &known{accounts: newAccounts(), b: b, bits: map[vedette.Token]bool{}}
+	x := &known{accounts: newAccounts(), b: b, names: map[vedette.Token]bool{}}
 	for _, t := range b.cfg.Known {
-		x.bits[t] = true
+		x.names[t] = true
 	}
 	return x
 }
 
 func (x *known) take(e *happening) {
-	if len(x.bits) == 0 || e.kind != vedette.KindLinkSent {
+	if len(x.names) == 0 || e.kind != vedette.KindLinkSent {
 		return
 	}
 	list := e.Links()
 	for i := range list {
 		for _, t := range [...]vedette.Token{list[i].Domain, list[i].Host, list[i].Tenant, list[i].URL} {
-			if x.bits[t] && x.higher(e.actor, 1) {
+			if x.names[t] && x.higher(e.actor, 1) {
 				x.rise(e.actor, score.Alert{At: e.At, Score: 1, Subjects: []vedette.AccountID{e.Actor}, Links: []vedette.Token{t}})
 			}
 		}
@@ -128,14 +129,22 @@ func newConfined(b *Bench) engine {
 	}}
 }
 
-// reference are vectors of the past that others are compared with.
+// reference are vectors of the past that others are compared with, in a form in which counting is quick: for each dimension the sets of those that are no
+// higher than some of its values, as bits. Between two of these values the lower set is taken; near the top, where it matters, every value has its set.
 type reference struct {
-	list [][dimensions]float64
-	at   int
-	n    int // dimensions
+	list  [][dimensions]float64
+	at    int
+	n     int // dimensions
+	steps [dimensions][]float64
+	sets  [dimensions][][references / 64]uint64
+	size  int // when the sets were made
 }
 
-const references = 4096
+const (
+	references = 4096
+	finest     = 64 // values at the top that have a set each
+	coarse     = 24
+)
 
 func (r *reference) add(v *[dimensions]float64) {
 	if len(r.list) < references {
@@ -146,28 +155,62 @@ func (r *reference) add(v *[dimensions]float64) {
 	r.at = (r.at + 1) % references
 }
 
+// index makes the sets.
+func (r *reference) index() {
+	r.size = len(r.list)
+	order := make([]int, r.size)
+	for d := range r.n {
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(r.list[a][d], r.list[b][d]), cmp.Compare(a, b)) })
+		r.steps[d], r.sets[d] = r.steps[d][:0], r.sets[d][:0]
+		var set [references / 64]uint64
+		for i, x := range order {
+			set[x/64] |= 1 << (x % 64)
+			last := i+1 == len(order)
+			if !last && r.list[order[i+1]][d] == r.list[x][d] {
+				continue // all of one value, or none
+			}
+			if n := len(r.steps[d]); last || i >= len(order)-finest || i%coarse == 0 || n == 0 || i >= coarse && r.list[order[i-coarse]][d] >= r.steps[d][n-1] {
+				r.steps[d] = append(r.steps[d], r.list[x][d])
+				r.sets[d] = append(r.sets[d], set)
+			}
+		}
+	}
+}
+
 // dominated is how many of the past are in no dimension more suspicious, as bits of surprise; where all are, what is left of the score is how far in all. Ho et
 // al. rank events by the number that they dominate; the bits are the same order.
 func (r *reference) dominated(v *[dimensions]float64) float64 {
-	n := 0
-	for i := range r.list {
-		o := &r.list[i]
-		ok := true
-		for d := range r.n {
-			if o[d] > v[d] {
-				ok = false
-				break
-			}
-		}
-		if ok {
-			n++
-		}
-	}
 	above := 0.0
 	for d := range r.n {
 		above += math.Tanh(v[d] / 16)
 	}
-	return math.Log2(float64(len(r.list)+1)/float64(len(r.list)-n+1)) + above/float64(r.n)
+	return math.Log2(float64(r.size+1)/float64(r.size-r.count(v)+1)) + above/float64(r.n)
+}
+
+// count is how many are in no dimension higher.
+func (r *reference) count(v *[dimensions]float64) (dominated int) {
+	var sets [dimensions]*[references / 64]uint64
+	for d := range r.n {
+		i, ok := slices.BinarySearch(r.steps[d], v[d])
+		if ok {
+			i++
+		}
+		if i == 0 {
+			return 0
+		}
+		sets[d] = &r.sets[d][i-1]
+	}
+	for w := range (r.size + 63) / 64 {
+		x := sets[0][w]
+		for d := 1; d < r.n; d++ {
+			x &= sets[d][w]
+		}
+		dominated += bits.OnesCount64(x)
+	}
+	return dominated
 }
 
 // das scores groups by how many of the past they dominate.
@@ -176,7 +219,6 @@ type das struct {
 	b    *Bench
 	dims []int
 	past reference
-	seen int
 }
 
 func newDAS(b *Bench, dims []int) engine {
@@ -194,12 +236,19 @@ func (x *das) tick(at time.Time) {
 		}
 		return v
 	}
-	// A part of each day's groups is kept to compare with, so that the last weeks are all there.
-	for i := range x.b.groups {
-		if x.seen++; x.seen%16 == 0 || len(x.past.list) < references/2 {
-			v := vector(&x.b.groups[i])
-			x.past.add(&v)
-		}
+	// A part of each look's groups is kept to compare with, as many in a day of few as of many: the last two weeks are all there, and no week is compared with
+	// another kind of past than the next. The first week is not: nobody has old friends in it.
+	if x.b.hour < settling {
+		return
+	}
+	share := max(1, int(references/14*x.b.cfg.Tick.Hours()/24))
+	for i := range min(share, len(x.b.groups)) {
+		v := vector(&x.b.groups[i*len(x.b.groups)/min(share, len(x.b.groups))])
+		x.past.add(&v)
+	}
+	x.past.index()
+	if x.b.hour < 2*settling {
+		return
 	}
 	x.choose(x.b, x.b.groups, at, func(g *group) (float64, bool) {
 		v := vector(g)
