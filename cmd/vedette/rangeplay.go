@@ -1,89 +1,188 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"time"
 
 	"vedette"
+	"vedette/sim/score"
 	"vedette/sim/world"
 	"vedette/watch/population"
 	"vedette/watch/rehearsal"
+	"vedette/watch/targeting"
 )
 
-// followed is one cell's way through a world: each time that its score was higher than ever before.
-type followed struct {
-	points []point
+// playing says how worlds are played.
+type playing struct {
+	tick    time.Duration
+	perWeek float64
+	model   *rehearsal.Model                                             // nil: the standard one
+	also    func(w *world.World) (population.Watcher, func() []opponent) // who else looks at the same events
 }
 
-type point struct {
-	at      time.Time
-	score   float64 // bits
-	keys    bool    // enough channels speak for an alert
-	members []vedette.AccountID
-	links   []vedette.Token
+// opponent is what another method made of a world.
+type opponent struct {
+	name  string
+	trial score.Trial
 }
 
 // played is what came of a world.
 type played struct {
-	truth    *world.Truth
-	cells    []followed
-	findings []vedette.Finding
-	counts   population.Counts
-	budget   rehearsal.Budget
-	accounts int
-	seconds  float64
+	truth     *world.Truth
+	rehearsal score.Trial // every cell that was followed
+	cells     []score.Alert
+	contacts  []score.Alert
+	findings  []vedette.Finding
+	budget    rehearsal.Budget
+	targeted  targeting.Budget
+	counts    population.Counts
+	accounts  int
+	seconds   float64
+	opponents []opponent
 }
 
-// playing says how worlds are played.
-type playing struct {
-	tick   time.Duration
-	config rehearsal.Config
-	model  *rehearsal.Model
-	more   func(w *world.World) []population.Watcher // besides the detector
+// analyst stands behind the detectors: he is told what they find and judges it rightly; and in the weeks before the test he knows of an attack once a target was
+// written to, so that it counts as nobody's ordinary life. Without that, what the bounds are set on would hold the attacks of those weeks.
+type analyst struct {
+	judge *score.Judge
+	truth *world.Truth
+	d     *rehearsal.Detector
+	t     *targeting.Detector
+	out   *played
+	known map[int]bool // teams, by place, that have attacked
+	last  time.Time
 }
 
-func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
+// Before implements population.Watcher.
+func (*analyst) Before(*population.State, *population.Event) {}
+
+// Tick implements population.Watcher.
+func (a *analyst) Tick(_ *population.State, at time.Time) {
+	for _, f := range a.d.Findings() {
+		x := score.FromFinding(&f, rehearsal.Name)
+		a.out.cells, a.out.findings = append(a.out.cells, x), append(a.out.findings, f)
+		what := rehearsal.Wrong
+		if a.judge.Operator(&x) >= 0 {
+			what = rehearsal.Confirmed
+		}
+		if cell, _, ok := a.d.Account(f.Subjects[0]); ok {
+			_ = a.d.Judge(cell, what) // a cell that merged with another has its judgement already
+		}
+	}
+	for _, f := range a.t.Findings() {
+		x := score.FromFinding(&f, targeting.Name)
+		a.out.contacts, a.out.findings = append(a.out.contacts, x), append(a.out.findings, f)
+		what := targeting.Wrong
+		if a.judge.Operator(&x) >= 0 {
+			what = targeting.Confirmed
+		}
+		_ = a.t.Judge(f.ID, what) // it is known: it was told a moment ago
+	}
+	if !at.After(a.truth.Test) {
+		for i := range a.truth.Teams {
+			x := &a.truth.Teams[i]
+			for j := range x.Targets {
+				if g := &x.Targets[j]; g.At.Before(at) && !g.At.Before(a.last) {
+					a.known[i] = true
+					a.t.Incident(g.By)
+				}
+			}
+		}
+		for _, c := range a.d.Cells() {
+			if n := a.judge.Operator(&score.Alert{Subjects: c.Members}); n >= 0 && a.known[n] && c.Judged == rehearsal.Unjudged {
+				_ = a.d.Judge(c.ID, rehearsal.Confirmed)
+			}
+		}
+	}
+	a.last = at
+}
+
+// foretold plays a world for its truth alone, which the analyst needs while the watch sees the world: a tenth of the time of the watch.
+func foretold(s *world.Scenario, seed uint64) (*world.Truth, error) {
 	w, err := world.New(s, seed)
 	if err != nil {
 		return nil, err
 	}
-	d, err := rehearsal.New(o.config, o.model)
+	w.Play(func(*vedette.Event) bool { return true })
+	return w.Truth(), nil
+}
+
+func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
+	truth, err := foretold(s, seed)
 	if err != nil {
 		return nil, err
 	}
-	watchers := []population.Watcher{d}
-	if o.more != nil {
-		watchers = append(watchers, o.more(w)...)
+	w, err := world.New(s, seed)
+	if err != nil {
+		return nil, err
+	}
+	day := 24 * time.Hour
+	warm, learning := time.Duration(max(0, s.Warmup-15))*day, time.Duration(s.Learning)*day
+	d, err := rehearsal.New(rehearsal.Config{PerWeek: o.perWeek, WarmUp: max(warm, 1), Learning: learning}, o.model)
+	if err != nil {
+		return nil, err
+	}
+	d.Vouchers = vouchers{w}
+	key := sha256.Sum256([]byte("a made-up platform"))
+	t, err := targeting.New(targeting.Config{PerWeek: o.perWeek, WarmUp: max(warm, 1), Learning: learning}, targeting.Known{AtRisk: w, Kinship: d, Key: key[:]})
+	if err != nil {
+		return nil, err
+	}
+	out := &played{truth: truth}
+	watchers := []population.Watcher{d, t, &analyst{judge: score.NewJudge(truth), truth: truth, d: d, t: t, out: out, known: map[int]bool{}}}
+	opponents := func() []opponent { return nil }
+	if o.also != nil {
+		more, told := o.also(w)
+		watchers, opponents = append(watchers, more), told
 	}
 	p, err := population.New(population.Config{Tick: o.tick}, watchers...)
 	if err != nil {
 		return nil, err
 	}
-	out := &played{}
 	places := map[*rehearsal.Cell]int{}
-	best := map[*rehearsal.Cell]float64{}
-	d.Observe = func(at time.Time, c *rehearsal.Cell, e *rehearsal.Evidence, score float64) {
-		if last, ok := best[c]; ok && score <= last {
-			return
+	d.Observe = func(at time.Time, c *rehearsal.Cell, e *rehearsal.Evidence, bits float64) {
+		if !e.TwoKeys() {
+			return // it could not be told of
 		}
 		i, ok := places[c]
 		if !ok {
-			i = len(out.cells)
+			i = len(out.rehearsal.Identities)
 			places[c] = i
-			out.cells = append(out.cells, followed{})
+			out.rehearsal.Identities = append(out.rehearsal.Identities, score.Identity{})
 		}
-		best[c] = score
-		out.cells[i].points = append(out.cells[i].points, point{at: at, score: score, keys: e.TwoKeys(), members: slices.Clone(c.Members)})
+		out.rehearsal.Identities[i].Rise(score.Alert{At: at, Score: bits, Subjects: slices.Clone(c.Members), Queue: rehearsal.Name})
 	}
 	begin := time.Now()
 	w.Play(func(e *vedette.Event) bool {
 		p.Take(0, e)
 		return true
 	})
-	out.truth = w.Truth()
 	p.End(out.truth.End)
 	out.seconds = time.Since(begin).Seconds()
-	out.findings = d.Findings()
-	out.counts, out.budget, out.accounts = p.Counts(), d.Budget(), p.State().Len()
+	out.rehearsal.Truth = out.truth
+	out.counts, out.accounts = p.Counts(), p.State().Len()
+	out.budget, out.targeted = d.Budget(), t.Budget()
+	out.opponents = opponents()
 	return out, nil
+}
+
+// vouchers says for whom partners vouched before the world began.
+type vouchers struct{ w *world.World }
+
+func (v vouchers) Vouched(a vedette.AccountID) (time.Time, bool) {
+	return time.Time{}, v.w.Vouched(a)
+}
+
+// both are the alerts of both queues.
+func (p *played) both() []score.Alert { return append(slices.Clone(p.cells), p.contacts...) }
+
+// digest is of all findings, in order.
+func (p *played) digest() vedette.Digest {
+	b, err := json.Marshal(p.findings)
+	if err != nil {
+		panic("findings have no JSON: " + err.Error()) // cannot happen: they are numbers, names and texts
+	}
+	return vedette.Digest(sha256.Sum256(b))
 }

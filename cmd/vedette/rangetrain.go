@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -77,6 +78,22 @@ func lessons(s *world.Scenario, seed uint64) ([]lesson, error) {
 	return out, nil
 }
 
+// allLessons plays worlds two at a time. The lessons are in the worlds' order.
+func allLessons(s *world.Scenario, seeds []uint64) ([]lesson, error) {
+	lists, errs := make([][]lesson, len(seeds)), make([]error, len(seeds))
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, 2)
+	for i, seed := range seeds {
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			lists[i], errs[i] = lessons(s, seed)
+		})
+	}
+	wg.Wait()
+	return slices.Concat(lists...), errors.Join(errs...)
+}
+
 // operators says of which operator's team an account is.
 func operators(truth *world.Truth) map[vedette.AccountID]*world.Team {
 	team := map[vedette.AccountID]*world.Team{}
@@ -150,12 +167,13 @@ func teach(ls []lesson, disguise float64, without ...string) *rehearsal.Model {
 }
 
 const (
-	perBook  = 2500  // lessons of a playbook, with its disguises
-	perRound = 24000 // honest groups in a round
-	rounds   = 3
-	descent  = 250
-	ridge    = 1.5e-4
-	against  = 20 // how much more all honest groups weigh than all of a playbook's: what is asked is a tail, not a half
+	disguised = .5    // share of an operator's groups that are shown disguised
+	perBook   = 2500  // lessons of a playbook, with its disguises
+	perRound  = 24000 // honest groups in a round
+	rounds    = 3
+	descent   = 250
+	ridge     = 1.5e-4
+	against   = 20 // how much more all honest groups weigh than all of a playbook's: what is asked is a tail, not a half
 )
 
 const cards = int(rehearsal.Features) * rehearsal.Levels
@@ -239,19 +257,14 @@ func regress(name string, books [][]lesson, honest []lesson, disguise float64) r
 	return f
 }
 
-// descend goes down the weighted logistic loss by accelerated gradients (Nesterov), each weight at the pace of its own curvature's bound.
+// descend goes down the weighted logistic loss by accelerated gradients (Nesterov), at the pace that the loss's curvature allows: at most a quarter of what a group passes.
 func descend(xs [][]uint16, ys, ws, w []float64, bias *float64) {
 	n := len(w)
-	total, reach := 0.0, make([]float64, n)
-	most := 0
+	total, most := 0.0, 0
 	for i, x := range xs {
 		total += ws[i]
 		most = max(most, len(x)+1)
-		for _, j := range x {
-			reach[j] += ws[i]
-		}
 	}
-	_ = reach
 	rate := 4 / (total * float64(min(most, 60)))
 	v, last := slices.Clone(w), slices.Clone(w)
 	vb, lb := *bias, *bias

@@ -170,9 +170,9 @@ func (j *Judge) Honest(a *Alert) (team int, kind string) {
 	return team, kind
 }
 
-// tested tells whether a campaign is judged: its first target falls in the test weeks.
+// tested tells whether a campaign is judged: it begins in the test weeks, with the bounds set, and its first target falls in them.
 func (j *Judge) tested(x *world.Team) bool {
-	return x.Hostile && len(x.Targets) > 0 && !x.Targets[0].At.Before(j.truth.Test) && x.Targets[0].At.Before(j.truth.End)
+	return x.Hostile && len(x.Targets) > 0 && !x.Begins.Before(j.truth.Test) && !x.Targets[0].At.Before(j.truth.Test) && x.Targets[0].At.Before(j.truth.End)
 }
 
 // Alerts judges the alerts of the test weeks; those of other weeks are passed over.

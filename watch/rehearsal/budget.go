@@ -14,56 +14,71 @@ import (
 type Budget struct {
 	PerWeek  float64           // promised
 	Bound    vedette.MilliBits // an alert needs a higher score; 0: none is set yet
-	Set      time.Time         // when Bound was set
+	Set      time.Time         // when Bound was first set
 	Weeks    float64           // of the platform's own history that it was set on
 	Alerts   int               // since then
 	False    int               // of those, judged wrong or unclear, or not judged within a week: the team had the work
 	Measured float64           // false alerts a week since then
-	next     time.Time         // of the controller
-	before   int
+	Over     float64           // cells of those weeks that may lie over the bound
+	next     time.Time         // when it is set anew
 }
 
-// stride is how far a week's mistake moves the bound, in milli-bits an alert. The long-run mean error is at most the range of the bound over stride times
-// weeks, whatever the platform does (Gibbs & Candès 2021).
-const stride = 150
+// past is a cell that is no longer followed, as far as the bound needs it.
+type past struct {
+	Score vedette.MilliBits `json:"score"`
+	At    time.Time         `json:"at"`
+}
 
-// weigh sets the bound when the learning time is over, and moves it each week by what the alerts of the week before were.
+// weigh sets the bound when the learning time is over, and anew each week: on the scores that the platform's own cells reached in the last weeks, without what
+// people confirmed to be an operator's. As many of them may lie over it as the promise allows with a confidence of 90 %, and from then on more where fewer
+// false alerts came than were promised, and fewer where more did: the long-run mean error is bounded whatever the platform does (Gibbs & Candès 2021).
 func (d *Detector) weigh(at time.Time) {
 	b := &d.budget
-	learned := d.begun.Add(d.cfg.WarmUp + d.cfg.Learning)
-	if at.Before(learned) {
+	if at.Before(d.begun.Add(d.cfg.WarmUp+d.cfg.Learning)) || at.Before(b.next) {
 		return
 	}
+	b.Weeks = d.cfg.Learning.Hours() / 168
+	expected := b.PerWeek * b.Weeks
 	if b.Set.IsZero() {
-		b.Weeks = d.cfg.Learning.Hours() / 168
-		var own []vedette.MilliBits
-		for _, c := range d.cells {
-			if c.Judged != Confirmed && !c.At.Before(learned.Add(-d.cfg.Learning)) {
-				own = append(own, c.Score)
-			}
-		}
-		own = append(own, d.past...)
-		slices.SortFunc(own, func(x, y vedette.MilliBits) int { return cmp.Compare(y, x) })
-		b.Set, b.next = at, at.Add(7*24*time.Hour)
-		b.Bound = 1000 * vedette.MilliBits(leastScore)
-		if k := allowed(b.PerWeek * b.Weeks); k < len(own) {
-			b.Bound = max(b.Bound, own[k])
-		}
-		return
-	}
-	for !at.Before(b.next) {
+		b.Set, b.next = at, at
+		b.Over = float64(allowed(expected))
+	} else {
 		wrong := 0
 		for _, c := range d.cells {
-			if !c.Alerted.IsZero() && c.Judged != Confirmed && !c.Alerted.Before(b.next.Add(-7*24*time.Hour)) && c.Alerted.Before(b.next) {
+			if !c.Alerted.IsZero() && c.Judged != Confirmed && !c.Alerted.Before(b.next.Add(-week)) && c.Alerted.Before(b.next) {
 				wrong++
 			}
 		}
 		b.False += wrong
 		b.Measured = float64(b.False) / (b.next.Sub(b.Set).Hours() / 168)
-		b.Bound = max(1000*vedette.MilliBits(leastScore), b.Bound+vedette.MilliBits(math.Round(stride*(float64(wrong)-b.PerWeek))))
-		b.next = b.next.Add(7 * 24 * time.Hour)
+		b.Over = min(2*expected, max(0, b.Over+correction*(b.PerWeek-float64(wrong))))
+	}
+	b.next = b.next.Add(week)
+	if b.next.Before(at) {
+		b.next = at.Add(week)
+	}
+	since := at.Add(-d.cfg.Learning)
+	d.past = slices.DeleteFunc(d.past, func(p past) bool { return p.At.Before(since) })
+	var own []vedette.MilliBits
+	for _, c := range d.cells {
+		if c.Judged != Confirmed && !c.At.Before(since) {
+			own = append(own, c.Score)
+		}
+	}
+	for _, p := range d.past {
+		own = append(own, p.Score)
+	}
+	slices.SortFunc(own, func(x, y vedette.MilliBits) int { return cmp.Compare(y, x) })
+	b.Bound = 1000 * vedette.MilliBits(leastScore)
+	if k := int(b.Over); k < len(own) {
+		b.Bound = max(b.Bound, own[k])
 	}
 }
+
+const (
+	week       = 7 * 24 * time.Hour
+	correction = .5 // cells more or fewer over the bound, for each false alert a week less or more than promised
+)
 
 // allowed is how many of the platform's own cells may lie over the bound in the time that it is set on, so that the true rate is within the promise with a
 // confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; 0 where none is.

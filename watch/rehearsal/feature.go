@@ -110,25 +110,33 @@ type meter struct {
 	s      *population.State
 	r      rates
 	births []float64
-	things []seen
-	nets   []seen
-	doms   []seen
+	things []population.Ref
+	doms   []population.Ref
 	codes  []uint32
+	in     []uint32 // by account: the last group that it was measured in
+	group  uint32
 }
 
-type seen struct {
-	what population.Ref
-	n    int
+// begin makes ready for the groups of a tick.
+func (m *meter) begin(s *population.State) {
+	m.s, m.r = s, ratesOf(s)
+	m.in = grow(m.in, s.Len())
+	m.group = 0
 }
 
-func count(list []seen, what population.Ref) []seen {
-	for i := range list {
-		if list[i].what == what {
-			list[i].n++
-			return list
+// shared yields what stands in a list twice and more, and how often.
+func shared(list []population.Ref, yield func(what population.Ref, n int)) {
+	slices.Sort(list)
+	for i := 0; i < len(list); {
+		j := i + 1
+		for j < len(list) && list[j] == list[i] {
+			j++
 		}
+		if j-i > 1 {
+			yield(list[i], j-i)
+		}
+		i = j
 	}
-	return append(list, seen{what, 1})
 }
 
 func (m *meter) measure(members []population.Ref) (f Measured) {
@@ -138,14 +146,17 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 	var probes [population.Probes]float64
 	m.births, m.things, m.doms, m.codes = m.births[:0], m.things[:0], m.doms[:0], m.codes[:0]
 	const month = 30 * 24
+	m.group++
+	for _, r := range members {
+		m.in[r] = m.group
+	}
 	for _, r := range members {
 		a := s.Account(r)
 		alone := true
 		for i := range a.Ties {
 			t := &a.Ties[i]
-			_, inside := slices.BinarySearch(members, t.Peer)
 			switch {
-			case inside:
+			case m.in[t.Peer] == m.group:
 				in += float64(min(t.Out, 6))
 				if a.Born == 0 || s.Now()-a.Born >= month {
 					ties++
@@ -201,12 +212,7 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 		for p := range probes {
 			probes[p] += float64(a.Probes[p])
 		}
-		for _, t := range a.Things {
-			m.things = count(m.things, t)
-		}
-		for _, d := range a.Domains {
-			m.doms = count(m.doms, d)
-		}
+		m.things, m.doms = append(m.things, a.Things...), append(m.doms, a.Domains...)
 	}
 	f[Inward] = in / (in + ext + str + 4)
 	f[Orphan] = orphans / k
@@ -240,13 +246,10 @@ func share(part, whole float64) float64 {
 func (m *meter) infra(members []population.Ref, f *Measured) {
 	s, k := m.s, float64(len(members))
 	var reuse, near, blocks float64
-	for _, x := range m.things {
-		if x.n < 2 {
-			continue
-		}
-		t := s.Thing(x.what)
-		n := float64(x.n - 1)
-		rare := math.Log2(m.r.total / float64(max(int(t.N), x.n)))
+	shared(m.things, func(what population.Ref, on int) {
+		t := s.Thing(what)
+		n := float64(on - 1)
+		rare := math.Log2(m.r.total / float64(max(int(t.N), on)))
 		switch t.Kind {
 		case population.SharedDevice:
 			reuse += n
@@ -257,7 +260,7 @@ func (m *meter) infra(members []population.Ref, f *Measured) {
 		case population.SharedBlock:
 			blocks += n
 		}
-	}
+	})
 	f[Reuse], f[Nearby], f[Blocks] = reuse/(k-1), near/(k-1), blocks/(k-1)
 	f[Builds] = m.same(members, func(a *population.Account) uint32 { return a.Build }, s.OfBuild) / (k - 1)
 	f[Providers] = m.same(members, func(a *population.Account) uint32 { return a.ASN }, s.OfASN) / (k - 1)
@@ -374,12 +377,12 @@ func negativeBinomial(n int, mu, r float64) float64 {
 
 func (m *meter) links(k, in float64, f *Measured) {
 	sends := 0.0
-	for _, x := range m.doms {
-		d := m.s.Domain(x.what)
-		if x.n < 2 || !m.s.IsFresh(d) {
-			continue
+	shared(m.doms, func(what population.Ref, on int) {
+		d := m.s.Domain(what)
+		if !m.s.IsFresh(d) {
+			return
 		}
-		c := float64(x.n) / float64(max(int(d.N), x.n))
+		c := float64(on) / float64(max(int(d.N), on))
 		c *= c
 		f[Confined] += c
 		sends += c * float64(d.Sends)
@@ -393,6 +396,6 @@ func (m *meter) links(k, in float64, f *Measured) {
 		if d.Last-d.First < 5*24 && m.s.Now()-d.Last > 2*24 {
 			f[Turnover] += c
 		}
-	}
+	})
 	f[Linking] = sends / (in + sends + 4)
 }

@@ -9,10 +9,10 @@ import (
 	"vedette/watch/population"
 )
 
-// A cell has three accounts at least, and 24 at most: two people who share a site are a couple, and test cells have four to nine.
+// A cell has three accounts at least, and 16 at most: two people who share a site are a couple, and test cells have four to nine.
 const (
 	leastCell = 3
-	maxCell   = 24
+	maxCell   = 16
 )
 
 // The weights of what two accounts share, per bit of its rarity (DETECTION 2.2), and the least weight of a bond.

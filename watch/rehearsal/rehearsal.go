@@ -110,10 +110,11 @@ type Detector struct {
 	state    *population.State
 	day      int64
 	begun    time.Time // the first tick that judged
+	warm     bool      // the warm-up is over
 	cells    []*Cell
 	of       map[vedette.AccountID]*Cell
 	budget   Budget
-	past     []vedette.MilliBits // scores of cells that ended in the learning time
+	past     []past // cells that are not followed any more
 	findings []vedette.Finding
 	silent   string // why nothing is judged; empty: it is
 	// Vouchers says who is vouched for. nil: nobody.
@@ -168,8 +169,14 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 	if d.begun.IsZero() {
 		d.begun = at
 	}
+	if !d.warm && !at.Before(d.begun.Add(d.cfg.WarmUp)) { // what was scored against hardly anything counts for nothing
+		d.warm = true
+		for _, c := range d.cells {
+			c.Score, c.At = 0, time.Time{}
+		}
+	}
 	nodes := d.group.group(s)
-	d.meter.s, d.meter.r = s, ratesOf(s)
+	d.meter.begin(s)
 	today := at.Unix() / 86400
 	learn := today != d.day
 	d.day = today
@@ -191,7 +198,7 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 			}
 			d.Sample(at, ids, &e)
 		}
-		if learn { // every group that could be told is one of those that it is compared with
+		if learn && !d.confirmed(s, m) { // every group that could be told is one of those that it is compared with, but for known operators
 			d.tails.add(len(m), &f)
 			for j := range outs {
 				d.curve[j].add(outs[j])
@@ -203,6 +210,17 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 	if learn {
 		d.ready()
 	}
+}
+
+// confirmed tells whether most of a group are of cells that people found to be an operator's.
+func (d *Detector) confirmed(s *population.State, members []population.Ref) bool {
+	n := 0
+	for _, r := range members {
+		if c := d.of[s.Account(r).ID]; c != nil && c.Judged == Confirmed {
+			n++
+		}
+	}
+	return 2*n >= len(members)
 }
 
 // blind says why nothing can be judged, or nothing.
@@ -276,8 +294,8 @@ func (d *Detector) follow(s *population.State, at time.Time, nodes []node, best 
 		if at.Sub(c.Last) <= 21*24*time.Hour {
 			return false
 		}
-		if d.budget.Set.IsZero() && c.Judged != Confirmed && c.At.Sub(d.begun) >= d.cfg.WarmUp {
-			d.past = append(d.past, c.Score)
+		if c.Judged != Confirmed && !c.At.IsZero() {
+			d.past = append(d.past, past{c.Score, c.At})
 		}
 		for _, a := range c.Members {
 			if d.of[a] == c {

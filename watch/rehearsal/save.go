@@ -38,15 +38,16 @@ type savedCell struct {
 }
 
 type savedRest struct {
-	Model    vedette.Digest      `json:"model"`
-	Begun    time.Time           `json:"begun"`
-	Day      int64               `json:"day"`
-	Budget   Budget              `json:"budget"`
-	Next     time.Time           `json:"next"`
-	Past     []vedette.MilliBits `json:"past"`
-	Silent   string              `json:"silent"`
-	Findings []vedette.Finding   `json:"findings"`
-	Cells    []keptCell          `json:"cells"`
+	Model    vedette.Digest    `json:"model"`
+	Begun    time.Time         `json:"begun"`
+	Warm     bool              `json:"warm"`
+	Day      int64             `json:"day"`
+	Budget   Budget            `json:"budget"`
+	Next     time.Time         `json:"next"`
+	Past     []past            `json:"past"`
+	Silent   string            `json:"silent"`
+	Findings []vedette.Finding `json:"findings"`
+	Cells    []keptCell        `json:"cells"`
 }
 
 // digest tells models apart.
@@ -63,7 +64,7 @@ func (d *Detector) Save(b []byte) []byte {
 	from := len(b)
 	b = append(b, saved...)
 	rest := savedRest{
-		Model: d.model.digest(), Begun: d.begun, Day: d.day, Budget: d.budget, Next: d.budget.next, Past: d.past, Silent: d.silent, Findings: d.findings,
+		Model: d.model.digest(), Begun: d.begun, Warm: d.warm, Day: d.day, Budget: d.budget, Next: d.budget.next, Past: d.past, Silent: d.silent, Findings: d.findings,
 	}
 	for _, c := range d.cells {
 		k := keptCell{Cell: savedCell{c.ID, c.Members, c.First, c.Last, c.Score, c.At, c.Alerted, c.Told, c.Judged}}
@@ -148,6 +149,7 @@ func Restore(cfg Config, model *Model, b []byte, s *population.State) (*Detector
 	if len(body) != 0 {
 		return nil, fmt.Errorf("rehearsal: its parts do not fit: %w", ErrDamaged)
 	}
+	d.warm = rest.Warm
 	d.begun, d.day, d.past, d.silent, d.findings, d.state = rest.Begun, rest.Day, rest.Past, rest.Silent, rest.Findings, s
 	per := d.budget.PerWeek // what the team sets today
 	d.budget = rest.Budget

@@ -1,9 +1,11 @@
 package rehearsal
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 
 	"vedette"
@@ -147,8 +149,47 @@ func ReadModel(b []byte) (*Model, error) {
 	return m, nil
 }
 
-// Curve maps a filter's output to bits: how seldom the platform's own groups reach it. Beyond the 99.8 % quantile the tail is taken to fall exponentially,
-// at the pace that it has there.
+// Write writes a model so that people can read its cards: a line for each feature.
+func (m *Model) Write(w io.Writer) error {
+	var b bytes.Buffer
+	made, err := json.Marshal(m.Made)
+	if err != nil {
+		return fmt.Errorf("rehearsal: model: %w", err)
+	}
+	fmt.Fprintf(&b, "{\n \"version\": %d,\n \"made\": %s,\n \"filters\": [", m.Version, made)
+	for i := range m.Filters {
+		f := &m.Filters[i]
+		name, err := json.Marshal(f.Name)
+		if err != nil {
+			return fmt.Errorf("rehearsal: model: %w", err)
+		}
+		fmt.Fprintf(&b, "%s\n  {\"name\": %s, \"bias\": %d, \"cards\": [", comma(i), name, f.Bias)
+		for j := range f.Cards {
+			card, err := json.Marshal(f.Cards[j])
+			if err != nil {
+				return fmt.Errorf("rehearsal: model: %w", err)
+			}
+			fmt.Fprintf(&b, "%s\n   %s", comma(j), card)
+		}
+		b.WriteString("\n  ]}")
+	}
+	b.WriteString("\n ]\n}\n")
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("rehearsal: model: %w", err)
+	}
+	return nil
+}
+
+func comma(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ","
+}
+
+// Curve maps a filter's output to bits: how seldom the platform's own groups reach it. Beyond the 99.75 % quantile the tail is taken to fall
+// exponentially, at the pace at which it falls from the 97.5 % quantile to there: what lies farther out may be operators whom nobody has found yet, and must
+// not hide the next.
 type Curve struct {
 	n    uint64
 	bins [curveBins]uint32
@@ -171,36 +212,27 @@ func (c *Curve) add(x float64) {
 // fitted is a curve made ready for asking.
 type fitted struct {
 	bits  [curveBins]float32
-	from  int     // the bin of the 99.8 % quantile
+	from  int     // the bin of the 99.75 % quantile
 	base  float64 // bits there
 	slope float64 // bits a unit beyond it
 }
 
 func (c *Curve) fit() *fitted {
-	f := &fitted{slope: .5}
-	above := uint64(0)
-	f.from = curveBins - 1
+	f := &fitted{slope: .5, from: curveBins - 1}
+	above, early := uint64(0), curveBins-1
 	for i := curveBins - 1; i >= 0; i-- {
 		above += uint64(c.bins[i])
 		f.bits[i] = float32(max(0, -math.Log2(float64(above+1)/float64(c.n+1))))
-		if float64(above) <= .002*float64(c.n) {
+		if 400*above <= c.n {
 			f.from = i
+		}
+		if 40*above <= c.n {
+			early = i
 		}
 	}
 	f.base = float64(f.bits[f.from])
-	// the mean excess over the quantile is the scale of an exponential tail; the topmost hundredth of it is left out, so that a few strange groups do not stretch it
-	sum, n := 0.0, 0.0
-	rest := uint64(0)
-	for i := curveBins - 1; i >= f.from; i-- {
-		rest += uint64(c.bins[i])
-		if float64(rest) <= .01*.002*float64(c.n) {
-			continue
-		}
-		sum += float64(c.bins[i]) * (float64(i-f.from) + .5) * curveStep
-		n += float64(c.bins[i])
-	}
-	if n >= 5 && sum > 0 {
-		f.slope = n / sum / math.Ln2
+	if f.from > early {
+		f.slope = (f.base - float64(f.bits[early])) / (curveStep * float64(f.from-early))
 	}
 	return f
 }
@@ -210,8 +242,11 @@ func (f *fitted) at(x float64) float64 {
 	if b <= f.from {
 		return float64(f.bits[b])
 	}
-	return min(60, f.base+f.slope*(x-(curveLow+curveStep*float64(f.from))))
+	return min(mostBits, f.base+f.slope*(x-(curveLow+curveStep*float64(f.from))))
 }
+
+// mostBits keeps sums of likelihoods within what a float can hold.
+const mostBits = 900
 
 // mixture is the likelihood ratio of several ways of rehearsing that nobody knows the prior of: their mean. Knowing the right one would save at most
 // log2 of their number.
