@@ -17,7 +17,7 @@ const (
 	silence  = 14 * 24  // hours after which an account that comes back wakes
 	window   = 21 * 24  // hours that a hit counts
 	youngFor = 30 * 24  // hours that an account is young to the rules
-	settling = 7 * 24   // hours after the beginning in which whatever is met counts as known before
+	settling = 14 * 24  // hours after the beginning in which whatever is met counts as known before: seldom met old domains are many
 	unknown  = -1 << 20 // an hour before all others
 )
 

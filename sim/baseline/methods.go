@@ -236,18 +236,18 @@ func (x *das) tick(at time.Time) {
 		}
 		return v
 	}
-	// A part of each look's groups is kept to compare with, as many in a day of few as of many: the last two weeks are all there, and no week is compared with
-	// another kind of past than the next. The first week is not: nobody has old friends in it.
+	// A part of each look's groups is kept to compare with, as many in a day of few as of many: the last week is all there, and no week is compared with another
+	// kind of past than the next. The first two are not: nobody has old friends in them, and nobody can be seen to have been silent.
 	if x.b.hour < settling {
 		return
 	}
-	share := max(1, int(references/14*x.b.cfg.Tick.Hours()/24))
+	share := max(1, int(references/7*x.b.cfg.Tick.Hours()/24))
 	for i := range min(share, len(x.b.groups)) {
 		v := vector(&x.b.groups[i*len(x.b.groups)/min(share, len(x.b.groups))])
 		x.past.add(&v)
 	}
 	x.past.index()
-	if x.b.hour < 2*settling {
+	if x.b.hour < settling+3*24 {
 		return
 	}
 	x.choose(x.b, x.b.groups, at, func(g *group) (float64, bool) {
