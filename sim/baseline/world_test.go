@@ -49,7 +49,7 @@ func TestWorlds(t *testing.T) {
 		for _, x := range trials[k] {
 			n += len(x.Identities)
 			j := score.NewJudge(x.Truth)
-			learned = append(learned, j.Trial(x, j.Learned(x, budget), budget))
+			learned = append(learned, j.Told(x, j.Weekly(x, budget), budget))
 			hindsight = append(hindsight, j.Trial(x, bound, budget))
 		}
 		for i, list := range [][]score.Judged{learned, hindsight} {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 )
 
 // Allowed is how many honest identities may lie over a bound in the weeks that it is set on, so that the true rate is within the promise with a confidence of
@@ -18,28 +19,82 @@ func Allowed(expected float64) int {
 	}
 }
 
-// Learned sets the bound of a world as the watch does: on the learning weeks, without what analysts confirmed to be an operator's. Where the history is too short
-// for the promise, the highest score is the bound.
+// Learned is the bound that the watch would begin the test weeks with: set on the learning weeks, without what analysts confirmed to be an operator's. Where the
+// history is too short for the promise, the highest score is the bound.
 func (j *Judge) Learned(x *Trial, b Budget) float64 {
-	t := x.Truth
+	return j.set(x, x.Truth.Learning, x.Truth.Test, max(0, Allowed(b.In(x.Truth)*weeks(x.Truth.Learning, x.Truth.Test))))
+}
+
+// set is the score that over of the platform's own identities lie above, of those that rose in [from, to).
+func (j *Judge) set(x *Trial, from, to time.Time, over int) float64 {
 	var own []float64
 	for i := range x.Identities {
-		rises := x.Identities[i].Rises
-		for k := len(rises) - 1; k >= 0; k-- {
-			if r := &rises[k]; !r.At.Before(t.Learning) && r.At.Before(t.Test) {
-				if j.Operator(r) < 0 {
-					own = append(own, r.Score)
-				}
-				break
-			}
+		if r := x.Identities[i].last(from, to); r != nil && j.Operator(r) < 0 {
+			own = append(own, r.Score)
 		}
 	}
-	k := max(0, Allowed(b.In(t)*weeks(t.Learning, t.Test)))
-	if k >= len(own) {
+	if over >= len(own) {
 		return math.Inf(-1)
 	}
 	slices.SortFunc(own, func(a, b float64) int { return cmp.Compare(b, a) })
-	return own[k]
+	return own[over]
+}
+
+// Weekly gives the alerts of the test weeks under the watch's own rule: the bound is set anew each week on the identities that rose in as many weeks as the
+// learning had, and one more or fewer of them lies over it for each false alert fewer or more than were promised in the week before (watch/rehearsal). An
+// identity that rose in the last week is told of when the bound comes down to it.
+func (j *Judge) Weekly(x *Trial, b Budget) []Alert {
+	const week = 7 * 24 * time.Hour
+	t := x.Truth
+	history := t.Test.Sub(t.Learning)
+	expected := b.In(t) * weeks(t.Learning, t.Test)
+	over := float64(max(0, Allowed(expected)))
+	told := make([]bool, len(x.Identities))
+	var out []Alert
+	for at := t.Test; at.Before(t.End); at = at.Add(week) {
+		bound := j.set(x, at.Add(-history), at, int(over))
+		wrong := 0.0
+		for i := range x.Identities {
+			if told[i] {
+				continue
+			}
+			var a *Alert
+			if from := at.Add(-week); at.After(t.Test) {
+				if r := x.Identities[i].last(maxTime(from, t.Test), at); r != nil && r.Score > bound {
+					later := *r
+					later.At = at
+					a = &later
+				}
+			}
+			if a == nil {
+				a = x.Identities[i].over(bound, at, minTime(at.Add(week), t.End))
+			}
+			if a == nil {
+				continue
+			}
+			told[i] = true
+			out = append(out, *a)
+			if j.Operator(a) < 0 {
+				wrong++
+			}
+		}
+		over = min(2*expected, max(0, over+b.In(t)-wrong))
+	}
+	return out
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // Hindsight is the lowest bound at which the test weeks of all worlds together have no more false alerts than the promise allows. Nobody could have set it;

@@ -226,26 +226,23 @@ func (j *Judge) Alerts(alerts []Alert, b Budget) Judged {
 	return out
 }
 
-// Trial judges a world at a bound, and counts beside the alerts those whom the detector looked at and did not tell of.
-func (j *Judge) Trial(x *Trial, bound float64, b Budget) Judged {
-	out := j.Alerts(x.At(bound), b)
-	out.Harm.Others = 0
+// Trial judges a world at a bound.
+func (j *Judge) Trial(x *Trial, bound float64, b Budget) Judged { return j.Told(x, x.At(bound), b) }
+
+// Told judges the alerts that a detector chose of all that it scored, and counts beside them those whom it looked at in the test weeks and did not tell of.
+func (j *Judge) Told(x *Trial, alerts []Alert, b Budget) Judged {
+	out := j.Alerts(alerts, b)
+	others := 0
 	for i := range x.Identities {
-		rises := x.Identities[i].Rises
-		if len(rises) == 0 || !rises[len(rises)-1].At.Before(x.Truth.End) || rises[len(rises)-1].At.Before(x.Truth.Test) {
-			continue
-		}
-		a := &rises[len(rises)-1]
-		if told := x.Identities[i].over(bound, x.Truth.Test, x.Truth.End); told != nil {
-			a = told
-		}
-		if j.Operator(a) >= 0 {
+		a := x.Identities[i].last(j.truth.Test, j.truth.End)
+		if a == nil || j.Operator(a) >= 0 {
 			continue
 		}
 		if team, _ := j.Honest(a); team < 0 {
-			out.Harm.Others++
+			others++
 		}
 	}
+	out.Harm.Others = max(out.Harm.OthersTold, others)
 	return out
 }
 

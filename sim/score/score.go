@@ -42,14 +42,14 @@ func (x *Identity) Rise(a Alert) bool {
 	return true
 }
 
-// Top is the highest score reached in [from, to).
-func (x *Identity) Top(from, to time.Time) (top float64, ok bool) {
+// last is the last rise in [from, to), which is the highest.
+func (x *Identity) last(from, to time.Time) *Alert {
 	for i := len(x.Rises) - 1; i >= 0; i-- {
 		if r := &x.Rises[i]; !r.At.Before(from) && r.At.Before(to) {
-			return r.Score, true
+			return r
 		}
 	}
-	return 0, false
+	return nil
 }
 
 // over is the first rise over a bound in [from, to).

@@ -233,6 +233,32 @@ func TestBoundsAreLearnedWithoutIncidentsAndFoundInHindsight(t *testing.T) {
 	}
 }
 
+// Where more false alerts come than were promised the bound goes up the next week, and where fewer come it goes down to those that rose lately.
+func TestTheBoundFollowsWhatCame(t *testing.T) {
+	tr := tiny()
+	x := &Trial{Truth: tr}
+	n := 0
+	add := func(day float64, scores ...float64) {
+		for _, s := range scores {
+			n++
+			x.Identities = append(x.Identities, rising(tr, accts(100+2*n, 102+2*n), day, s))
+		}
+	}
+	add(25, 1, 2, 3, 4, 5, 6, 7, 8) // the bound is 4: four of nine may lie over it
+	add(43, 10, 11, 12, 13, 14)     // five false alerts where three were promised: of the last three weeks' five two may lie over it, which is 12 in the second week
+	add(50, 11.5, 12.5, 9)          // one false alert: of now eight, four may lie over it, which is 11.5 in the third week
+	add(57, 11.8, 11.2)             // one more; nothing that rose last week lies over 11.5 untold
+	got := NewJudge(tr).Told(x, NewJudge(tr).Weekly(x, Budget{PerWeek: 3}), Budget{PerWeek: 3})
+	var scores []float64
+	for _, a := range NewJudge(tr).Weekly(x, Budget{PerWeek: 3}) {
+		scores = append(scores, a.Score)
+	}
+	slices.Sort(scores)
+	if want := []float64{10, 11, 11.8, 12, 12.5, 13, 14}; !slices.Equal(scores, want) || got.False != 7 {
+		t.Errorf("%v, want %v", scores, want)
+	}
+}
+
 // Against the search by trying every bound.
 func TestHindsightIsTheLowestBoundWithinTheBudget(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
