@@ -34,6 +34,7 @@ watch.least: 500
 watch.settling: 240h
 watch.warm_up: 1h
 watch.learning: 240h
+watch.per_week: 1
 `
 
 // demoRehearsal is where the platform that is watched has its folder: people of two made-up platforms in one would look as if they had come at once.

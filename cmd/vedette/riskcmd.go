@@ -57,7 +57,7 @@ func (g *global) risk() *cobra.Command {
 		Use:   "risk",
 		Short: "Enrol people at risk who asked for it",
 		Long: `Marks an account as a person at risk, who asked for it through the platform. It is a sealed bit that ends by itself, answers one question
-about one surrogate, and cannot be listed or exported. No decision uses it yet.`,
+about one surrogate, and cannot be listed or exported. No decision uses it; the watch over first contacts asks it, and it never lowers anything.`,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var until, file string

@@ -625,6 +625,7 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	for _, c := range s.cells.Cells() {
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(a vedette.AccountID) bool { return a == account })
 	}
+	// First contacts cannot forget one account yet: what they keep of it, sealed and of nobody any more, goes by its own term of 35 days.
 	if f, ok := any(s.aims).(interface{ Forget(vedette.AccountID) }); ok {
 		f.Forget(account)
 	}

@@ -16,6 +16,7 @@ import (
 	"vedette/record/journal"
 	"vedette/watch/population"
 	"vedette/watch/rehearsal"
+	"vedette/watch/targeting"
 )
 
 var start = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
@@ -482,6 +483,23 @@ func TestConfigNamesWhatIsOutOfRange(t *testing.T) {
 	for _, c := range []Config{{Friction: -1}, {Friction: 1e9}, {PerEntry: -2}, {Rehearsal: rehearsal.Config{PerWeek: -1}}, {Population: population.Config{Tick: time.Minute}}} {
 		if err := c.Validate(); !errors.Is(err, vedette.ErrInvalid) {
 			t.Errorf("Validate(%+v) = %v, want invalid", c, err)
+		}
+	}
+}
+
+func TestFindingsDoNotTellWhoAskedForProtection(t *testing.T) {
+	s, err := New(config(), Deps{Journal: journal.NewMemory()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rs []vedette.Reason
+	for _, x := range []targeting.Signal{targeting.Rare, targeting.Protected, targeting.Together, targeting.Kin} {
+		rs = append(rs, vedette.Reason{Rule: vedette.RuleID("targeting/" + x.String()), Weight: 2000, Text: "text"})
+	}
+	s.find(vedette.Finding{ID: vedette.Digest{1}, Detector: targeting.Name, Subjects: []vedette.AccountID{{1}}, Reasons: rs})
+	for _, got := range [][]vedette.Reason{s.kept.Told[0].Reasons, s.pending[0].f.Reasons} {
+		if len(got) != 2 || got[0].Rule != rs[0].Rule || got[1].Rule != rs[3].Rule {
+			t.Errorf("told: %+v", got)
 		}
 	}
 }
