@@ -8,15 +8,16 @@ import (
 	"vedette/sim/score"
 )
 
-// contacts keeps identities of who sends what to strangers: a domain that few have met, or else the sender.
+// contacts keeps identities of who sends what to strangers in a week: a domain that few have met, or else the sender. What goes on is told of again each week,
+// as the watch does: whoever was told of at a rehearsal can be told of at the attack.
 type contacts struct {
 	accounts
 	b       *Bench
-	senders map[uint32][]uint32 // by identity, in order of time, at most maxUses
+	senders map[uint64][]uint32 // by identity, in order of time, at most maxUses
 }
 
 func newContacts(b *Bench) contacts {
-	return contacts{newAccounts(), b, map[uint32][]uint32{}}
+	return contacts{newAccounts(), b, map[uint64][]uint32{}}
 }
 
 // first tells whether an event is a first contact with a link, who sent it to whom, and the link: told by the sender's client, or by the recipient's if the
@@ -62,10 +63,11 @@ func (x *contacts) first(e *happening) (from, to uint32, link int, ok bool) {
 func (x *contacts) tell(e *happening, from uint32, link int, s float64) {
 	d := e.links[link]
 	y := &x.b.domains[d]
-	key := from
+	key := uint64(from)
 	if x.b.isFresh(y) && y.confined() {
-		key = 1<<31 | d
+		key = 1<<32 | uint64(d)
 	}
+	key |= uint64(x.b.day/7) << 33
 	who := x.senders[key]
 	if n := len(who); n < maxUses && !has(who, from) {
 		who = append(who, from)

@@ -14,18 +14,18 @@ import (
 // accounts keeps identities of single accounts, or of anything with a number.
 type accounts struct {
 	list []score.Identity
-	of   map[uint32]int32
+	of   map[uint64]int32
 }
 
-func newAccounts() accounts { return accounts{of: map[uint32]int32{}} }
+func newAccounts() accounts { return accounts{of: map[uint64]int32{}} }
 
 // higher tells whether a score would be a rise of an identity.
-func (x *accounts) higher(who uint32, s float64) bool {
+func (x *accounts) higher(who uint64, s float64) bool {
 	n, ok := x.of[who]
 	return !ok || s > x.list[n].Rises[len(x.list[n].Rises)-1].Score
 }
 
-func (x *accounts) rise(who uint32, a score.Alert) {
+func (x *accounts) rise(who uint64, a score.Alert) {
 	n, ok := x.of[who]
 	if !ok {
 		n = int32(len(x.list))
@@ -59,8 +59,8 @@ func (x *known) take(e *happening) {
 	list := e.Links()
 	for i := range list {
 		for _, t := range [...]vedette.Token{list[i].Domain, list[i].Host, list[i].Tenant, list[i].URL} {
-			if x.names[t] && x.higher(e.actor, 1) {
-				x.rise(e.actor, score.Alert{At: e.At, Score: 1, Subjects: []vedette.AccountID{e.Actor}, Links: []vedette.Token{t}})
+			if x.names[t] && x.higher(uint64(e.actor), 1) {
+				x.rise(uint64(e.actor), score.Alert{At: e.At, Score: 1, Subjects: []vedette.AccountID{e.Actor}, Links: []vedette.Token{t}})
 			}
 		}
 	}
@@ -86,14 +86,14 @@ func (x *accountRules) look(who uint32, at time.Time) {
 	if p.first < 0 {
 		return
 	}
-	if s := x.b.hitsOf(p); s >= 2 && x.higher(who, s) {
+	if s := x.b.hitsOf(p); s >= 2 && x.higher(uint64(who), s) {
 		a := score.Alert{At: at, Score: s, Subjects: []vedette.AccountID{p.id}}
 		for _, d := range p.fresh {
 			if y := &x.b.domains[d]; x.b.isFresh(y) && y.confined() {
 				a.Links = append(a.Links, y.token)
 			}
 		}
-		x.rise(who, a)
+		x.rise(uint64(who), a)
 	}
 }
 
@@ -272,12 +272,12 @@ func (x *age) take(e *happening) {
 	if p.born == 0 || !x.b.young(p) {
 		return
 	}
-	if s := -x.b.age(p, e.ms) / 24; x.higher(e.actor, s) {
+	if s := -x.b.age(p, e.ms) / 24; x.higher(uint64(e.actor), s) {
 		a := score.Alert{At: e.At, Score: s, Subjects: []vedette.AccountID{p.id}}
 		for _, d := range e.links {
 			a.Links = append(a.Links, x.b.domains[d].token)
 		}
-		x.rise(e.actor, a)
+		x.rise(uint64(e.actor), a)
 	}
 }
 
@@ -288,8 +288,10 @@ type rates struct {
 	accounts
 	b    *Bench
 	now  []pace
-	from map[uint64]*crowd // registrations of a day, by device and network
 	day  int32
+	from map[uint64]*crowd // registrations of the day, by device and network
+
+	crowds uint64 // that there were
 }
 
 // The limits, of an hour (messages) or a day.
@@ -311,7 +313,7 @@ type pace struct {
 
 type crowd struct {
 	who []uint32
-	id  uint32
+	id  uint64
 }
 
 func newRates(b *Bench) engine {
@@ -363,8 +365,8 @@ func (x *rates) take(e *happening) {
 		top = max(top, v)
 		rest += v
 	}
-	if s := top + rest/1000; top >= .25 && x.higher(e.actor, s) {
-		x.rise(e.actor, score.Alert{At: e.At, Score: s, Subjects: []vedette.AccountID{e.Actor}})
+	if s := top + rest/1000; top >= .25 && x.higher(uint64(e.actor), s) {
+		x.rise(uint64(e.actor), score.Alert{At: e.At, Score: s, Subjects: []vedette.AccountID{e.Actor}})
 	}
 }
 
@@ -375,7 +377,8 @@ func (x *rates) crowd(e *happening, key uint64, limit float64) {
 	}
 	c := x.from[key]
 	if c == nil {
-		c = &crowd{id: 1<<31 | uint32(len(x.list))} // an identity of its own, that no account has
+		x.crowds++
+		c = &crowd{id: 1<<32 | x.crowds} // an identity of its own, that no account has
 		x.from[key] = c
 	}
 	if slices.Contains(c.who, e.actor) || len(c.who) >= 64 {
@@ -429,14 +432,14 @@ func (x *lexical) take(e *happening) {
 		s := &b.Links[i].Shape
 		y := &x.b.domains[d]
 		if x.b.isFresh(y) {
-			if v := x.surprise(s); x.higher(d, v) {
+			if v := x.surprise(s); x.higher(uint64(d), v) {
 				a := score.Alert{At: e.At, Score: v, Subjects: []vedette.AccountID{e.Actor}, Links: []vedette.Token{y.token}}
 				for _, u := range y.users {
 					if u.who != e.actor {
 						a.Subjects = append(a.Subjects, x.b.people[u.who].id)
 					}
 				}
-				x.rise(d, a)
+				x.rise(uint64(d), a)
 			}
 		}
 		if !x.met[d] {
