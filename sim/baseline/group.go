@@ -172,6 +172,9 @@ func (b *Bench) gather(gs []group) []group {
 type meter struct {
 	*ledger
 	of      [][]uint32    // by account, the things that it shares with others
+	in      []uint32      // by account, the last group that it was measured in
+	now     uint32        // the group
+	hits    []float64     // by account, as of this look; below 0: not counted yet
 	usual   [hits]float64 // probes of an account, mean
 	births  []float64
 	shared  []uint32
@@ -187,7 +190,10 @@ func (m *meter) begin(l *ledger) {
 		m.of[i] = m.of[i][:0]
 	}
 	for len(m.of) < len(l.people) {
-		m.of = append(m.of, nil)
+		m.of, m.in, m.hits = append(m.of, nil), append(m.in, 0), append(m.hits, 0)
+	}
+	for i := range m.hits {
+		m.hits[i] = -1
 	}
 	for i := range l.things {
 		if t := &l.things[i]; t.key != 0 && len(t.uses) > 1 {
@@ -226,7 +232,10 @@ func runs[K cmp.Ordered](list []K, tell func(x K, n int)) {
 
 func (m *meter) measure(g *group) {
 	k := float64(len(g.members))
-	in := func(a uint32) bool { _, ok := slices.BinarySearch(g.members, a); return ok }
+	m.now++
+	for _, a := range g.members {
+		m.in[a] = m.now
+	}
 	var inside, outside, vain, orphans, foreign, hosted, voip, machines, wakened, gone, youths, unvouch float64
 	var count [hits]float64
 	m.births, m.shared, m.domains, m.builds, m.asns, m.blocks = m.births[:0], m.shared[:0], m.domains[:0], m.builds[:0], m.asns[:0], m.blocks[:0]
@@ -235,7 +244,7 @@ func (m *meter) measure(g *group) {
 		known := false
 		for i := range p.ties {
 			t := &p.ties[i]
-			if in(t.peer) {
+			if m.in[t.peer] == m.now {
 				inside += float64(t.out)
 				continue
 			}
@@ -289,7 +298,10 @@ func (m *meter) measure(g *group) {
 		if p.asn != 0 {
 			m.asns = append(m.asns, p.asn)
 		}
-		g.hits += m.hitsOf(p)
+		if m.hits[a] < 0 {
+			m.hits[a] = m.hitsOf(p)
+		}
+		g.hits += m.hits[a]
 	}
 	g.hits /= k
 	n := float64(max(m.active, 2))
