@@ -336,7 +336,7 @@ func (g *global) rangeTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "train --seeds 9101-9104 --out FILE", Short: "Make the rehearsal watch's scorecards from worlds",
 		Long: `Plays worlds and makes a scorecard for each playbook in them and one for all (docs/decisions/0023-rehearsal.md). What is reported must be measured on
-other worlds. With --without the scorecards are made as if nobody had ever seen some playbooks.`,
+other worlds.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := parseSeeds(seeds)
@@ -354,8 +354,14 @@ other worlds. With --without the scorecards are made as if nobody had ever seen 
 			if err != nil {
 				return err
 			}
-			m := teach(ls, disguised, strings.FieldsFunc(without, func(r rune) bool { return r == ',' })...)
+			m := teach(ls)
 			m.Made = fmt.Sprintf("by \"vedette range train --seeds %s\", from the scenario %q", seeds, s.Name)
+			for _, book := range strings.FieldsFunc(without, func(r rune) bool { return r == ',' }) {
+				file := strings.TrimSuffix(out, ".json") + "-without-" + book + ".json"
+				if err := toFile(file, leaveOut(m, ls, book, book+"m").Write); err != nil {
+					return err
+				}
+			}
 			return toFile(out, m.Write)
 		},
 	}
@@ -363,6 +369,6 @@ other worlds. With --without the scorecards are made as if nobody had ever seen 
 	_ = cmd.Flags().MarkHidden("seed")
 	cmd.Flags().StringVar(&seeds, "seeds", "", "worlds to learn from: 9101-9104, or 1,5,9")
 	cmd.Flags().StringVar(&out, "out", "", "file of the model")
-	cmd.Flags().StringVar(&without, "without", "", "playbooks to leave out, with commas")
+	cmd.Flags().StringVar(&without, "without", "", "playbooks, with commas: for each, a further model (FILE-without-L2.json) as if nobody had seen it or its mute form")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
@@ -18,14 +19,9 @@ import (
 type playing struct {
 	tick    time.Duration
 	perWeek float64
-	model   *rehearsal.Model                                             // nil: the standard one
-	also    func(w *world.World) (population.Watcher, func() []opponent) // who else looks at the same events
-}
-
-// opponent is what another method made of a world.
-type opponent struct {
-	name  string
-	trial score.Trial
+	model   *rehearsal.Model // nil: the standard one
+	// beside, where set, gives who else looks at the same events: what takes them, and what is told at the end.
+	beside func(w *world.World) (take func(*vedette.Event), end func(*world.Truth))
 }
 
 // played is what came of a world.
@@ -40,11 +36,11 @@ type played struct {
 	counts    population.Counts
 	accounts  int
 	seconds   float64
-	opponents []opponent
 }
 
-// analyst stands behind the detectors: he is told what they find and judges it rightly; and in the weeks before the test he knows of an attack once a target was
-// written to, so that it counts as nobody's ordinary life. Without that, what the bounds are set on would hold the attacks of those weeks.
+// analyst stands behind the detectors: he is told what they find and judges it rightly. In the weeks before the test he knows of an attack once a target was
+// written to; and before the bound of the rehearsal watch is first set he goes through the strongest cells of those weeks, twice as many honest ones as may be
+// told of in such a time, and judges them. Without that the bound would be set on the operators of those weeks, of whom these worlds are full.
 type analyst struct {
 	judge *score.Judge
 	truth *world.Truth
@@ -53,6 +49,8 @@ type analyst struct {
 	out   *played
 	known map[int]bool // teams, by place, that have attacked
 	last  time.Time
+	tick  time.Duration
+	done  bool // the strongest cells of the learning weeks were gone through
 }
 
 // Before implements population.Watcher.
@@ -97,6 +95,25 @@ func (a *analyst) Tick(_ *population.State, at time.Time) {
 		}
 	}
 	a.last = at
+	if !a.done && at.Add(a.tick).After(a.truth.Test.Add(-time.Second)) {
+		a.done = true
+		a.review()
+	}
+}
+
+func (a *analyst) review() {
+	cells := slices.Clone(a.d.Cells())
+	slices.SortStableFunc(cells, func(x, y *rehearsal.Cell) int { return cmp.Compare(y.Score, x.Score) })
+	honest := 0
+	for _, c := range cells {
+		if a.judge.Operator(&score.Alert{Subjects: c.Members}) >= 0 {
+			_ = a.d.Judge(c.ID, rehearsal.Confirmed)
+			continue
+		}
+		if honest++; float64(honest) > 2*a.d.Budget().PerWeek*a.truth.Test.Sub(a.truth.Learning).Hours()/168 {
+			return
+		}
+	}
 }
 
 // foretold plays a world for its truth alone, which the analyst needs while the watch sees the world: a tenth of the time of the watch.
@@ -131,12 +148,7 @@ func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
 		return nil, err
 	}
 	out := &played{truth: truth}
-	watchers := []population.Watcher{d, t, &analyst{judge: score.NewJudge(truth), truth: truth, d: d, t: t, out: out, known: map[int]bool{}}}
-	opponents := func() []opponent { return nil }
-	if o.also != nil {
-		more, told := o.also(w)
-		watchers, opponents = append(watchers, more), told
-	}
+	watchers := []population.Watcher{d, t, &analyst{judge: score.NewJudge(truth), truth: truth, d: d, t: t, out: out, known: map[int]bool{}, tick: o.tick}}
 	p, err := population.New(population.Config{Tick: o.tick}, watchers...)
 	if err != nil {
 		return nil, err
@@ -154,17 +166,22 @@ func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
 		}
 		out.rehearsal.Identities[i].Rise(score.Alert{At: at, Score: bits, Subjects: slices.Clone(c.Members), Queue: rehearsal.Name})
 	}
+	take, end := func(*vedette.Event) {}, func(*world.Truth) {}
+	if o.beside != nil {
+		take, end = o.beside(w)
+	}
 	begin := time.Now()
 	w.Play(func(e *vedette.Event) bool {
 		p.Take(0, e)
+		take(e)
 		return true
 	})
 	p.End(out.truth.End)
+	end(out.truth)
 	out.seconds = time.Since(begin).Seconds()
 	out.rehearsal.Truth = out.truth
 	out.counts, out.accounts = p.Counts(), p.State().Len()
 	out.budget, out.targeted = d.Budget(), t.Budget()
-	out.opponents = opponents()
 	return out, nil
 }
 

@@ -127,43 +127,64 @@ func mostly(team map[vedette.AccountID]*world.Team, members []vedette.AccountID)
 	return of, n
 }
 
-// teach makes a filter for each playbook and one for all of them, but for those left out. L5 is no rehearsal that anybody could see, and teaches nothing.
-func teach(ls []lesson, disguise float64, without ...string) *rehearsal.Model {
-	m := &rehearsal.Model{Version: 1}
-	var honest []lesson
-	books := map[string][]lesson{}
-	for _, l := range ls {
-		switch {
-		case l.Playbook == "":
-			honest = append(honest, l)
-		case !slices.Contains(without, l.Playbook) && !strings.HasPrefix(l.Playbook, "L5"):
-			books[l.Playbook] = append(books[l.Playbook], l)
-		}
+// teach makes a filter for each playbook and one for all of them. L5 is no rehearsal that anybody could see, and teaches nothing.
+func teach(ls []lesson) *rehearsal.Model {
+	honest, books, names := byBook(ls)
+	m := &rehearsal.Model{Version: 1, Filters: make([]rehearsal.Filter, len(names)+1)}
+	var all [][]lesson
+	for _, n := range names {
+		all = append(all, books[n])
 	}
-	names := make([]string, 0, len(books))
-	for b := range books {
-		names = append(names, b)
-	}
-	slices.Sort(names)
-	names = append(names, "all")
-	m.Filters = make([]rehearsal.Filter, len(names))
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, 2)
-	for i, name := range names {
+	for i, name := range append(names, together) {
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			var own [][]lesson
-			for _, b := range names[:len(names)-1] {
-				if name == "all" || b == name {
-					own = append(own, books[b])
-				}
+			own := all
+			if name != together {
+				own = [][]lesson{books[name]}
 			}
-			m.Filters[i] = regress(name, own, honest, disguise)
+			m.Filters[i] = regress(name, own, honest)
 		})
 	}
 	wg.Wait()
 	return m
+}
+
+// together is the name of the filter of all playbooks.
+const together = "all"
+
+// leaveOut makes the model that teach would have made had nobody seen some playbooks.
+func leaveOut(m *rehearsal.Model, ls []lesson, without ...string) *rehearsal.Model {
+	honest, books, names := byBook(ls)
+	out := &rehearsal.Model{Version: m.Version, Made: m.Made + ", without " + strings.Join(without, " and ")}
+	for _, f := range m.Filters {
+		if f.Name != together && !slices.Contains(without, f.Name) {
+			out.Filters = append(out.Filters, f)
+		}
+	}
+	var own [][]lesson
+	for _, n := range names {
+		if !slices.Contains(without, n) {
+			own = append(own, books[n])
+		}
+	}
+	out.Filters = append(out.Filters, regress(together, own, honest))
+	return out
+}
+
+func byBook(ls []lesson) (honest []lesson, books map[string][]lesson, names []string) {
+	books = map[string][]lesson{}
+	for _, l := range ls {
+		switch {
+		case l.Playbook == "":
+			honest = append(honest, l)
+		case !strings.HasPrefix(l.Playbook, "L5"):
+			books[l.Playbook] = append(books[l.Playbook], l)
+		}
+	}
+	return honest, books, sorted(books)
 }
 
 const (
@@ -192,7 +213,7 @@ func thermometer(bits *[rehearsal.Features]float64) []uint16 {
 // regress makes a filter by logistic regression with an L2 penalty on the steps between levels. Half of an operator's groups are shown as they are, and half
 // disguised: one channel replaced by an honest group's, as if he had learned to hide that. Honest groups are chosen in rounds, those first that the round
 // before took for a cell.
-func regress(name string, books [][]lesson, honest []lesson, disguise float64) rehearsal.Filter {
+func regress(name string, books [][]lesson, honest []lesson) rehearsal.Filter {
 	rng := rand.New(rand.NewPCG(17, uint64(len(name)))) // the same lessons teach the same
 	var xs [][]uint16
 	var ys, ws []float64
@@ -206,7 +227,7 @@ func regress(name string, books [][]lesson, honest []lesson, disguise float64) r
 			if n == perBook {
 				l = b[rng.IntN(len(b))]
 			}
-			if rng.Float64() < disguise {
+			if rng.Float64() < disguised {
 				c := rehearsal.Channel(rng.IntN(int(rehearsal.Channels)))
 				o := &honest[rng.IntN(len(honest))]
 				for f := range l.Bits {
