@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures how well the gate detects, with the true program on real data, and writes the page anew: scripts/evaluation.sh [--quick] PAGE
+# Measures how well the watch finds operators on made-up platforms, and how well the gate detects on real data, with the true program, and writes the page anew:
+# scripts/evaluation.sh [--quick] PAGE. VEDETTE_WATCH_ONLY=1 measures the watch alone and keeps the rest of the page.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -17,5 +18,20 @@ $GO build -o "$work/vedette" ./cmd/vedette
 $GO build -o "$work/evaluationtable" scripts/evaluationtable/*.go
 how="make evaluation"
 [ ${#quick[@]} -eq 0 ] || how="scripts/evaluation.sh --quick PAGE"
-TMPDIR="$work" "$work/evaluationtable" "${quick[@]}" --bin "$work/vedette" --corpora "$VEDETTE_DATA_CORPORA" --command "$how" --commit "$at" --out "$page"
+
+# The watch: scorecards are made anew without each playbook from the worlds that they were made from, and judged on worlds that nothing was made or chosen on.
+seeds=1-20 few=1-6
+[ ${#quick[@]} -eq 0 ] || seeds=1-2 few=1-2
+machine="$(nproc) cores of a virtual machine, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
+"$work/vedette" range train --seeds 9101-9104 --out "$work/model.json" --without L0,L1,L2,L3,L4
+left=$(for b in L0 L1 L2 L3 L4; do printf '%s=%s,' "$b" "$work/model-without-$b.json"; done)
+"$work/vedette" range evaluate --seeds "$seeds" --few "$few" --left-out "$left" --plots "$(dirname "$page")/evaluation" --out "$work/watch.md" --commit "${at//\`/}" --machine "$machine"
+
+if [ -n "${VEDETTE_WATCH_ONLY:-}" ]; then
+  sed -n '/^# How well the gate detects/,$p' "$page" > "$work/gate.md"
+else
+  TMPDIR="$work" "$work/evaluationtable" "${quick[@]}" --bin "$work/vedette" --corpora "$VEDETTE_DATA_CORPORA" --command "$how" --commit "$at" --out "$work/gate.md"
+fi
+VEDETTE_TABLE="$work/timing.md" $GO test -count=1 -run 'TestHopTable|TestConversations' ./watch/rehearsal
+{ cat "$work/watch.md"; echo; cat "$work/timing.md"; echo; cat "$work/gate.md"; } > "$page"
 echo "wrote $page"

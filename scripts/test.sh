@@ -47,6 +47,11 @@ sh test/duckdb/install.sh "$PWD/.venv/duckdb"
 step "tests"
 VEDETTE_SYNAPSE="$PWD/.venv/synapse" VEDETTE_DUCKDB="$PWD/.venv/duckdb" $GO test -timeout 25m ./...
 
+step "the watch on two made-up platforms: a real loss of quality fails here"
+$GO build -o .data-vedette ./cmd/vedette
+./.data-vedette range evaluate --quick --seeds 9301-9302
+rm -f .data-vedette
+
 if command -v gcc > /dev/null; then
   step "tests again with the race detector, where goroutines meet"
   VEDETTE_DUCKDB="$PWD/.venv/duckdb" CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ \

@@ -27,9 +27,17 @@ var goals = []struct {
 	before, contact float64
 	reached, lead   float64
 }{
-	{"L0", .99, .99, 1.0, 4}, {"L1", .98, .98, 1.1, 4}, {"L2", .90, .95, 1.8, 5}, {"L3", .97, .95, 1.2, 8}, {"L4", .50, .65, 3.2, 7}, {"L5", 0, .40, 4.5, 0},
+	{"L0", .99, .99, 1.0, 4},
+	{"L1", .98, .98, 1.1, 4},
+	{"L2", .90, .95, 1.8, 5},
+	{"L3", .97, .95, 1.2, 8},
+	{"L4", .50, .65, 3.2, 7},
+	{"L5", 0, .40, 4.5, 0},
 	// Mute clients: the rehearsal has no links. What is left of it is measured without link tokens (DETECTION 7.4), and those shares are the goals.
-	{"L1m", .76, .95, 1.8, 4}, {"L2m", .43, .90, 2.5, 4}, {"L3m", .80, .90, 2.0, 5}, {"L4m", .20, .60, 3.5, 0},
+	{"L1m", .76, .95, 1.8, 4},
+	{"L2m", .43, .90, 2.5, 4},
+	{"L3m", .80, .90, 2.0, 5},
+	{"L4m", .20, .60, 3.5, 0},
 }
 
 // mostL5 is the share of careful single shots above which a claim to have seen a rehearsal is leakage.

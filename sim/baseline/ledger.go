@@ -61,25 +61,25 @@ type tie struct {
 func (t *tie) mutual() bool { return t.out > 0 && t.in > 0 }
 
 type person struct {
-	id                        vedette.AccountID
-	born                      int64 // ms; 0: before the world began
-	first, last, woken        int32 // hours; woken: unknown if never
-	hit                       [hits]int32
-	counts                    [hits]uint16 // fading by half each week
-	ties                      []tie
-	fresh                     []uint32 // domains, the latest eight
-	build                     uint32
-	asn                       uint32
-	block                     uint64
-	home                      vedette.Country
-	sessions, hosted, abroad  uint16 // fading
-	strangers                 uint16 // written to, fading
-	unanswered                uint16
-	mass                      uint8
-	settled, gone, hasCountry bool
-	net                       uint64 // last
-	netDay                    int32
-	device                    uint64
+	id                       vedette.AccountID
+	born                     int64 // ms; 0: before the world began
+	first, last, woken       int32 // hours; woken: unknown if never
+	hit                      [hits]int32
+	counts                   [hits]uint16 // fading by half each week
+	ties                     []tie
+	fresh                    []uint32 // domains, the latest eight
+	build                    uint32
+	asn                      uint32
+	block                    uint64
+	home                     vedette.Country
+	sessions, hosted, abroad uint16 // fading
+	strangers                uint16 // written to, fading
+	unanswered               uint16
+	mass                     uint8
+	settled, gone            bool
+	net                      uint64 // last
+	netDay                   int32
+	device                   uint64
 }
 
 type use struct {

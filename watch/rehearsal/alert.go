@@ -95,8 +95,11 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 		f    Feature
 		text string
 	}{
-		{Confined, "not measured: links, since no link tokens came"}, {Hidden, "not measured: networks"}, {Unvouched, "not measured: whether devices vouch for themselves"},
-		{VoIP, "not measured: kinds of numbers"}, {Office, "not measured: hours of the day, for want of activity"},
+		{Confined, "not measured: links, since no link tokens came"},
+		{Hidden, "not measured: networks"},
+		{Unvouched, "not measured: whether devices vouch for themselves"},
+		{VoIP, "not measured: kinds of numbers"},
+		{Office, "not measured: hours of the day, for want of activity"},
 	} {
 		if math.IsNaN(e.Measured[c.f]) {
 			say("not-measured", 0, c.text)

@@ -77,7 +77,7 @@ func (d *Detector) weigh(at time.Time) {
 
 const (
 	week       = 7 * 24 * time.Hour
-	correction = 1  // cells more or fewer over the bound, for each false alert a week less or more than promised
+	correction = 1 // cells more or fewer over the bound, for each false alert a week less or more than promised
 )
 
 // allowed is how many of the platform's own cells may lie over the bound in the time that it is set on, so that the true rate is within the promise with a

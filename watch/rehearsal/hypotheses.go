@@ -57,12 +57,10 @@ const fewUsers = 6
 
 // grouping makes hypotheses of a state. Its lists are used again at each tick.
 type grouping struct {
-	bonds  []bond
-	in     []bool // by account: candidate
-	parent []population.Ref
-	seen   []uint32
-	nodes  []node
-	of     []int32 // by account: its node, -1 none
+	bonds []bond
+	in    []bool // by account: candidate
+	nodes []node
+	of    []int32 // by account: its node, -1 none
 }
 
 // node is a merge of two nodes: a group of accounts that some weight holds together.

@@ -257,3 +257,46 @@ func TestAllowed(t *testing.T) {
 		}
 	}
 }
+
+// asked vouches for everybody since a time.
+type asked struct{ since time.Time }
+
+func (a asked) Vouched(vedette.AccountID) (time.Time, bool) { return a.since, true }
+
+func TestWhoEnrolsHimselfIsToldOfAllTheSame(t *testing.T) {
+	es := platform(1, 800)
+	run := func(v Voucher) []vedette.Finding {
+		d, err := New(small, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Vouchers = v
+		p, err := population.New(population.Config{}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range es {
+			p.Take(0, &es[i])
+		}
+		p.End(start.Add(56 * 24 * time.Hour))
+		return d.Findings()
+	}
+	want, err := json.Marshal(run(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Asked for within the window in which the cell is judged: an operator could do that.
+	if got, _ := json.Marshal(run(asked{start.Add(30 * 24 * time.Hour)})); string(got) != string(want) {
+		t.Error("enrolment within the window changed the findings")
+	}
+	// A partner's word from long before takes off what it may.
+	top := func(fs []vedette.Finding) (best vedette.MilliBits) {
+		for _, f := range fs {
+			best = max(best, f.Score)
+		}
+		return best
+	}
+	if a, b := top(run(nil)), top(run(asked{start.Add(-400 * 24 * time.Hour)})); b >= a {
+		t.Errorf("with a partner's word %d, without %d", b, a)
+	}
+}
