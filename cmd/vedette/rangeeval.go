@@ -51,7 +51,8 @@ type evaluating struct {
 	perWeek    float64
 	tick       time.Duration
 	models     map[string]*rehearsal.Model // that were made without a playbook, by its name
-	without    bool                        // no opponents
+	opponents  bool
+	enrolment  bool
 	told       func(string)
 	plots, out string
 }
@@ -61,6 +62,7 @@ func (g *global) rangeEvaluate() *cobra.Command {
 	var seeds, few, out, plots, left, commit, machine string
 	var perWeek float64
 	var quick bool
+	var parts []string
 	cmd := &cobra.Command{
 		Use: "evaluate --seeds 1-20 --out FILE", Short: "Play many worlds, and write how well the watch does beside what else one could use",
 		Long: `Plays worlds that no part of the watch was made on, two at a time, and writes tables with intervals: what was caught and when, whom it reached before, false
@@ -71,7 +73,7 @@ alerts by whom they fell on, opponents on the same events, and the same with pla
 			if err != nil {
 				return err
 			}
-			e := evaluating{scenario: s, perWeek: perWeek, tick: 12 * time.Hour, models: map[string]*rehearsal.Model{}, without: quick, plots: plots, out: out}
+			e := evaluating{scenario: s, perWeek: perWeek, tick: 12 * time.Hour, models: map[string]*rehearsal.Model{}, opponents: !quick && slices.Contains(parts, "opponents"), enrolment: !quick && slices.Contains(parts, "enrolment"), plots: plots, out: out}
 			if e.seeds, err = parseSeeds(seeds); err != nil {
 				return usage(cmd, "--seeds: %s", err)
 			}
@@ -121,6 +123,7 @@ alerts by whom they fell on, opponents on the same events, and the same with pla
 	cmd.Flags().StringVar(&commit, "commit", "", "commit to name on the page")
 	cmd.Flags().StringVar(&machine, "machine", "", "machine to name on the page")
 	cmd.Flags().Float64Var(&perWeek, "per-week", 3, "false alerts a week that the team can carry, for each queue")
+	cmd.Flags().StringSliceVar(&parts, "parts", []string{"opponents", "enrolment"}, "what is measured besides, on fewer worlds")
 	cmd.Flags().BoolVar(&quick, "quick", false, "no opponents, and fail on a real loss of quality")
 	return cmd
 }
@@ -177,7 +180,7 @@ func (e *evaluating) run() (*evaluated, error) {
 	trials := make([][]*score.Trial, len(e.seeds))
 	if err := e.each(len(e.seeds), func(i int) error {
 		o := playing{tick: e.tick, perWeek: e.perWeek}
-		if !e.without && slices.Contains(e.few, e.seeds[i]) {
+		if e.opponents && slices.Contains(e.few, e.seeds[i]) {
 			o.beside = func(w *world.World) (func(*vedette.Event), func(*world.Truth)) {
 				bench := baseline.Together(baseline.Config{Enrolled: w.Enrolled}, methods...)
 				return bench.Take, func(t *world.Truth) {
@@ -208,7 +211,7 @@ func (e *evaluating) run() (*evaluated, error) {
 		}
 	}
 	for k := range methods {
-		if e.without {
+		if !e.opponents {
 			break
 		}
 		x := rival{method: methods[k]}
@@ -245,7 +248,7 @@ func (e *evaluating) run() (*evaluated, error) {
 			}
 		}
 	}
-	if !e.without {
+	if e.enrolment {
 		for _, share := range []float64{0, .1} {
 			var lists [3][]score.Judged
 			for k := range lists {
