@@ -25,7 +25,7 @@ func (g *global) rangeCmd() *cobra.Command {
 		Use: "range", Short: "Play made-up platforms with operators in them, and see what the watch makes of them",
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(g.rangeGenerate(), g.rangeRun(), g.rangeScore(), g.rangeTrain(), g.rangeEvaluate())
+	cmd.AddCommand(g.rangeGenerate(), g.rangeRun(), g.rangeScore(), g.rangeTrain(), g.rangeEvaluate(), g.rangeCost())
 	return cmd
 }
 
@@ -210,7 +210,7 @@ rightly answers each finding, and knows the attacks of the learning weeks once a
 				return err
 			}
 			o := playing{tick: tick, perWeek: perWeek}
-			p, err := o.play(s, f.seed)
+			p, err := o.play(cmd.Context(), s, f.seed)
 			if err != nil {
 				return err
 			}
@@ -350,7 +350,7 @@ other worlds.`,
 			if err != nil {
 				return err
 			}
-			ls, err := allLessons(s, list)
+			ls, err := allLessons(cmd.Context(), s, list)
 			if err != nil {
 				return err
 			}

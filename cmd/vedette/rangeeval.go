@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -97,7 +98,7 @@ alerts by whom they fell on, opponents on the same events, and the same with pla
 					return fmt.Errorf("%s: %w", file, err)
 				}
 			}
-			r, err := e.run()
+			r, err := e.run(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -173,7 +174,7 @@ func (e *evaluating) each(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-func (e *evaluating) run() (*evaluated, error) {
+func (e *evaluating) run(ctx context.Context) (*evaluated, error) {
 	r := &evaluated{e: e, worlds: make([]*played, len(e.seeds)), left: map[string][]score.Judged{}, full: map[string][]score.Judged{}, enrolled: map[float64][3][]score.Judged{}}
 	b := score.Budget{PerWeek: e.perWeek}
 	methods := baseline.All()
@@ -191,7 +192,7 @@ func (e *evaluating) run() (*evaluated, error) {
 				}
 			}
 		}
-		p, err := o.play(e.scenario, e.seeds[i])
+		p, err := o.play(ctx, e.scenario, e.seeds[i])
 		if err == nil {
 			r.worlds[i] = p
 			e.told(fmt.Sprintf("world %d: %.0f s, %d findings", e.seeds[i], p.seconds, len(p.findings)))
@@ -232,7 +233,7 @@ func (e *evaluating) run() (*evaluated, error) {
 		list := make([]score.Judged, len(e.fewest))
 		if err := e.each(len(e.fewest), func(i int) error {
 			o := playing{tick: e.tick, perWeek: e.perWeek, model: e.models[book]}
-			p, err := o.play(e.scenario, e.fewest[i])
+			p, err := o.play(ctx, e.scenario, e.fewest[i])
 			if err == nil {
 				list[i] = score.NewJudge(p.truth).Alerts(p.cells, b)
 				e.told(fmt.Sprintf("without %s, world %d: %.0f s", book, e.fewest[i], p.seconds))
@@ -258,7 +259,7 @@ func (e *evaluating) run() (*evaluated, error) {
 				s := *e.scenario
 				s.Enrolled.Targets = share
 				o := playing{tick: e.tick, perWeek: e.perWeek}
-				p, err := o.play(&s, e.fewest[i])
+				p, err := o.play(ctx, &s, e.fewest[i])
 				if err == nil {
 					j := score.NewJudge(p.truth)
 					lists[0][i], lists[1][i], lists[2][i] = j.Alerts(p.cells, b), j.Alerts(p.contacts, b), j.Alerts(p.both(), b)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
@@ -117,17 +118,32 @@ func (a *analyst) review() {
 }
 
 // foretold plays a world for its truth alone, which the analyst needs while the watch sees the world: a tenth of the time of the watch.
-func foretold(s *world.Scenario, seed uint64) (*world.Truth, error) {
+func foretold(ctx context.Context, s *world.Scenario, seed uint64) (*world.Truth, error) {
 	w, err := world.New(s, seed)
 	if err != nil {
 		return nil, err
 	}
-	w.Play(func(*vedette.Event) bool { return true })
+	if err := through(ctx, w, func(*vedette.Event) {}); err != nil {
+		return nil, err
+	}
 	return w.Truth(), nil
 }
 
-func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
-	truth, err := foretold(s, seed)
+// through plays a world to its end, or until ctx ends.
+func through(ctx context.Context, w *world.World, take func(*vedette.Event)) error {
+	n := 0
+	w.Play(func(e *vedette.Event) bool {
+		if n++; n%4096 == 0 && ctx.Err() != nil {
+			return false
+		}
+		take(e)
+		return true
+	})
+	return ctx.Err()
+}
+
+func (o *playing) play(ctx context.Context, s *world.Scenario, seed uint64) (*played, error) {
+	truth, err := foretold(ctx, s, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +187,9 @@ func (o *playing) play(s *world.Scenario, seed uint64) (*played, error) {
 		take, end = o.beside(w)
 	}
 	begin := time.Now()
-	w.Play(func(e *vedette.Event) bool {
-		p.Take(0, e)
-		take(e)
-		return true
-	})
+	if err := through(ctx, w, func(e *vedette.Event) { p.Take(0, e); take(e) }); err != nil {
+		return nil, err
+	}
 	p.End(out.truth.End)
 	end(out.truth)
 	out.seconds = time.Since(begin).Seconds()

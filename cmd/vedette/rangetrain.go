@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -25,7 +26,7 @@ type lesson struct {
 
 // lessons plays a world and takes its groups once a day: of an operator those that are mostly his members and hold half of them, until two days after his
 // first target; of the honest one in ten, and one in three of those that look like something.
-func lessons(s *world.Scenario, seed uint64) ([]lesson, error) {
+func lessons(ctx context.Context, s *world.Scenario, seed uint64) ([]lesson, error) {
 	w, err := world.New(s, seed)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,9 @@ func lessons(s *world.Scenario, seed uint64) ([]lesson, error) {
 	d.Sample = func(at time.Time, members []vedette.AccountID, e *rehearsal.Evidence) {
 		samples = append(samples, sample{at, members, lesson{Size: e.Size, Bits: e.Bits}})
 	}
-	w.Play(func(e *vedette.Event) bool { p.Take(0, e); return true })
+	if err := through(ctx, w, func(e *vedette.Event) { p.Take(0, e) }); err != nil {
+		return nil, err
+	}
 	truth := w.Truth()
 	p.End(truth.End)
 	team := operators(truth)
@@ -79,7 +82,7 @@ func lessons(s *world.Scenario, seed uint64) ([]lesson, error) {
 }
 
 // allLessons plays worlds two at a time. The lessons are in the worlds' order.
-func allLessons(s *world.Scenario, seeds []uint64) ([]lesson, error) {
+func allLessons(ctx context.Context, s *world.Scenario, seeds []uint64) ([]lesson, error) {
 	lists, errs := make([][]lesson, len(seeds)), make([]error, len(seeds))
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, 2)
@@ -87,7 +90,7 @@ func allLessons(s *world.Scenario, seeds []uint64) ([]lesson, error) {
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			lists[i], errs[i] = lessons(s, seed)
+			lists[i], errs[i] = lessons(ctx, s, seed)
 		})
 	}
 	wg.Wait()
