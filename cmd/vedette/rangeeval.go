@@ -568,7 +568,7 @@ func (r *evaluated) draw(say func(string, ...any), cells *score.Result, b score.
 		name, about string
 		svg         []byte
 	}{
-		{"recall.svg", "Campaigns caught before the first target, by budget (bounds chosen in hindsight)", score.RecallDrawing("Campaigns caught before the first target", "a world of 115,000 accounts", list)},
+		{"recall.svg", "Campaigns caught before the first target, by budget (bounds chosen in hindsight)", score.RecallDrawing("Campaigns caught before the first target", "world of 115,000 accounts", list)},
 		{"lead.svg", "How long before the first target the cell was told of", score.LeadDrawing("Lead over the first target", r.cells, "L0", "L1", "L2", "L3", "L4")},
 		{"false.svg", "On whom false alerts of the rehearsal watch fell", score.FalseDrawing("False alerts, a week and world", cells.False)},
 	} {
