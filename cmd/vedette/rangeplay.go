@@ -73,9 +73,9 @@ func (a *analyst) Tick(_ *population.State, at time.Time) {
 	for _, f := range a.t.Findings() {
 		x := score.FromFinding(&f, targeting.Name)
 		a.out.contacts, a.out.findings = append(a.out.contacts, x), append(a.out.findings, f)
-		what := targeting.Wrong
+		what := rehearsal.Wrong
 		if a.judge.Operator(&x) >= 0 {
-			what = targeting.Confirmed
+			what = rehearsal.Confirmed
 		}
 		_ = a.t.Judge(f.ID, what) // it is known: it was told a moment ago
 	}

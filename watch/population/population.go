@@ -2,7 +2,10 @@
 //
 // In:     events of one or more partitions, each partition in any order within Lateness, each event as often as it comes.
 // Out:    the events once more in one order, of time and then of id, to Watchers; and between them ticks of event time, with the state as it is then.
-// Keeps:  about 300 bytes for an ordinary account, at most MaxTies acquaintances each; what 90 days did not touch is dropped. No name, no text.
+// Keeps:  about half a kilobyte for an ordinary account (vedette range cost), at most MaxTies acquaintances each; what 90 days did not touch is dropped. No
+//
+//	name, no text.
+//
 // Fails:  an event that comes later than Lateness is taken as if it had happened at the earliest moment that is still open, and counted. A saved state that
 //
 //	was changed is refused.

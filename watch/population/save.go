@@ -16,7 +16,7 @@ var ErrDamaged = fmt.Errorf("population: the saved state is damaged: %w", vedett
 
 const saved = "vedette population 1\n"
 
-// Save appends everything to b: what is known, and what still waits to be put in order (docs/formats/population.md). The same events give the same bytes.
+// Save appends everything to b: what is known, and what still waits to be put in order (docs/formats/watch.md). The same events give the same bytes.
 func (p *Population) Save(b []byte) []byte {
 	from := len(b)
 	w := writer{append(b, saved...)}

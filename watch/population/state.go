@@ -7,7 +7,7 @@ import (
 	"vedette"
 )
 
-// Ref is the place of an account, a thing or a domain in the state, good until the next tick.
+// Ref is the place of an account, a thing or a domain in the state, good until the next tick or Forget.
 type Ref = uint32
 
 // Probe is something that people do seldom and testers often.

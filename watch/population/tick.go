@@ -114,11 +114,10 @@ func fade(a *Account) {
 	}
 }
 
-// Forget drops an account at the next tick, with all that is kept of it.
+// Forget drops an account at once, with all that is kept of it. Places of accounts, things and domains are new after it.
 func (s *State) Forget(id vedette.AccountID) {
 	if r, ok := s.Find(id); ok {
 		s.accounts[r].Flags |= dead
-		s.day = 0 // the next tick does the daily work
 		s.compact()
 	}
 }

@@ -41,7 +41,7 @@ func (d *Detector) weigh(at time.Time) {
 	expected := b.PerWeek * b.Weeks
 	if b.Set.IsZero() {
 		b.Set, b.next = at, at
-		b.Over = float64(allowed(expected))
+		b.Over = float64(max(0, Allowed(expected)))
 	} else {
 		wrong := 0
 		for _, c := range d.cells {
@@ -80,13 +80,14 @@ const (
 	correction = 1 // cells more or fewer over the bound, for each false alert a week less or more than promised
 )
 
-// allowed is how many of the platform's own cells may lie over the bound in the time that it is set on, so that the true rate is within the promise with a
-// confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; 0 where none is.
-func allowed(expected float64) int {
+// Allowed is how many of the platform's own cells may lie over the bound in the time that it is set on, so that the true rate is within the promise with a
+// confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; -1 where there
+// is none.
+func Allowed(expected float64) int {
 	below, p := 0.0, math.Exp(-expected)
 	for k := 0; ; k++ {
 		if below += p; below > .1 {
-			return max(0, k-1)
+			return k - 1
 		}
 		p *= expected / float64(k+1)
 	}

@@ -116,6 +116,8 @@ type Detector struct {
 	budget   Budget
 	past     []past // cells that are not followed any more
 	findings []vedette.Finding
+	outs     []float64 // of the group that is judged
+	bits     []float64
 	silent   string // why nothing is judged; empty: it is
 	// Vouchers says who is vouched for. nil: nobody.
 	Vouchers Voucher
@@ -237,10 +239,10 @@ func (d *Detector) blind(s *population.State, at time.Time) string {
 // Silent says why nothing is judged; empty where it is.
 func (d *Detector) Silent() string { return d.silent }
 
-// judge scores a group: the mixture of all filters and of the untaught surprise, each on the scale of the platform's own groups.
+// judge scores a group: the mixture of all filters and of the untaught surprise, each on the scale of the platform's own groups. outs are what each of them
+// said, good until the next group.
 func (d *Detector) judge(e *Evidence) (score float64, outs []float64) {
-	outs = make([]float64, 0, len(d.curve))
-	outs = append(outs, e.surprise())
+	outs, bits := append(d.outs[:0], e.surprise()), d.bits[:0]
 	var at [Features]uint8
 	for i, b := range e.Bits {
 		at[i] = uint8(Level(b))
@@ -248,10 +250,10 @@ func (d *Detector) judge(e *Evidence) (score float64, outs []float64) {
 	for i := range d.model.Filters {
 		outs = append(outs, d.model.Filters[i].apply(&at))
 	}
-	bits := make([]float64, len(outs))
 	for i := range outs {
-		bits[i] = d.fits[i].at(outs[i])
+		bits = append(bits, d.fits[i].at(outs[i]))
 	}
+	d.outs, d.bits = outs, bits
 	return mixture(bits), outs
 }
 

@@ -10,91 +10,14 @@ import (
 
 	"vedette"
 	"vedette/watch/population"
+	"vedette/watch/population/populationtest"
 )
 
-var start = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
+var start = populationtest.Start
 
-// platform makes eight weeks of events of n people in small circles, and a cell of six that begins on day 40: made within an hour on two devices from one
-// hoster's network, trying three new domains on one another. Ids are random; what is in them says nothing.
+// platform is eight weeks of n people, with a cell that begins on day 40.
 func platform(seed uint64, n int) []vedette.Event {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	id := func(kind byte, i int) (b [16]byte) {
-		r := rand.New(rand.NewPCG(uint64(kind)<<32|seed, uint64(i)))
-		for j := range b {
-			b[j] = byte(r.Uint32())
-		}
-		return b
-	}
-	acct := func(i int) vedette.AccountID { return vedette.AccountID(id('a', i)) }
-	link := func(d, u int) []vedette.Link {
-		return []vedette.Link{{
-			Domain: vedette.Token{Kind: vedette.TokenDomain, Epoch: 1, Bytes: id('l', d)},
-			URL:    vedette.Token{Kind: vedette.TokenURL, Epoch: 1, Bytes: id('u', u)},
-		}}
-	}
-	var out []vedette.Event
-	add := func(at time.Duration, actor int, b vedette.Body) {
-		out = append(out, vedette.Event{ID: vedette.EventID(id('e', len(out))), Actor: acct(actor), At: start.Add(at).Truncate(time.Millisecond), Body: b})
-	}
-	home := func(i int) vedette.Network {
-		return vedette.Network{ID: vedette.NetworkID(id('n', i/3)), ASN: uint32(1 + i%5), Class: vedette.NetworkResidential, Country: vedette.Country{'X', 'A'}}
-	}
-	const days = 56
-	for day := range days {
-		for h := range 24 {
-			for range n / 12 {
-				i := rng.IntN(n)
-				at := time.Duration(day*24+h)*time.Hour + time.Duration(rng.IntN(3600_000))*time.Millisecond
-				switch rng.IntN(5) {
-				case 0:
-					add(at, i, &vedette.AccountSeen{Device: vedette.DeviceID(id('d', i)), Network: home(i)})
-				case 1:
-					to := i/8*8 + rng.IntN(8)
-					if rng.IntN(20) == 0 {
-						add(at, i, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.No, Links: link(rng.IntN(500), rng.IntN(5000))})
-					}
-				default:
-					add(at, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(i/8*8 + rng.IntN(8))}, Count: uint16(1 + rng.IntN(4)), Stranger: vedette.No})
-				}
-			}
-		}
-		for j := range 4 { // somebody new each day
-			i := n + day*4 + j
-			at := time.Duration(day*24+rng.IntN(24)) * time.Hour
-			add(at, i, &vedette.AccountRegistered{
-				Device: vedette.DeviceID(id('d', i)), Build: uint32(1 + rng.IntN(30)), Network: home(i), Attestation: vedette.AttestStrong,
-				Number: vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierMobile, Block: vedette.NetworkID(id('b', i))},
-			})
-			add(at+time.Hour, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(rng.IntN(n))}, Count: 1, Stranger: vedette.Unknown})
-		}
-	}
-	const cell = 1 << 20
-	for j := range 6 {
-		add(40*24*time.Hour+time.Duration(j*7)*time.Minute, cell+j, &vedette.AccountRegistered{
-			Device: vedette.DeviceID(id('D', j/3)), Build: 77, Attestation: vedette.AttestNone,
-			Network: vedette.Network{ID: vedette.NetworkID(id('H', 0)), ASN: 64511, Class: vedette.NetworkHosting, Country: vedette.Country{'X', 'B'}},
-			Number:  vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierVoIP, Block: vedette.NetworkID(id('B', 0))},
-		})
-	}
-	for k := range 60 {
-		at := 40*24*time.Hour + 3*time.Hour + time.Duration(k)*40*time.Minute
-		from, to := cell+k%6, cell+(k+1+k/6)%6
-		if from == to {
-			continue
-		}
-		add(at, from, &vedette.MessageSent{To: vedette.Recipient{Account: acct(to)}, Count: 2, Stranger: vedette.Yes})
-		if k%2 == 0 {
-			l := link(1_000_000+k%3, 2_000_000+k)
-			add(at+time.Minute, from, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.Yes, Links: l})
-			add(at+2*time.Minute, to, &vedette.LinkOpened{From: acct(from), Links: l})
-		}
-		if k%9 == 0 {
-			add(at+3*time.Minute, to, &vedette.UserBlocked{Subject: acct(from)})
-			add(at+4*time.Minute, to, &vedette.UserUnblocked{Subject: acct(from)})
-		}
-	}
-	slices.SortStableFunc(out, func(x, y vedette.Event) int { return x.At.Compare(y.At) })
-	return out
+	return populationtest.Plan{Seed: seed, People: n, Days: 56, Fresh: 4, Cell: 40}.Platform()
 }
 
 func watch(t testing.TB, cfg Config, partitions int, es []vedette.Event, cut int) (*Detector, []vedette.Finding) {
@@ -251,9 +174,9 @@ func TestAllowed(t *testing.T) {
 	for _, tt := range []struct {
 		expected float64
 		want     int
-	}{{1, 0}, {2.31, 0}, {3.9, 1}, {5.33, 2}, {6.7, 3}, {9, 4}, {9.28, 5}} {
-		if got := allowed(tt.expected); got != tt.want {
-			t.Errorf("allowed(%v) = %d, want %d", tt.expected, got, tt.want)
+	}{{1, -1}, {2.3, -1}, {2.31, 0}, {3.88, 0}, {3.9, 1}, {5.33, 2}, {6.7, 3}, {9, 4}, {9.28, 5}} {
+		if got := Allowed(tt.expected); got != tt.want {
+			t.Errorf("Allowed(%v) = %d, want %d", tt.expected, got, tt.want)
 		}
 	}
 }

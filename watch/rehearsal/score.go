@@ -80,13 +80,10 @@ func (e *Evidence) surprise() float64 {
 	return s * max(.2, 1-e.Measured[Outreach]/2)
 }
 
-// levels are the steps of a feature's bits that a filter tells apart: level i is passed above steps[i].
-const levels = 10
+// Levels is how many steps of a feature's bits that a filter tells apart: level i is passed above steps[i].
+const Levels = 10
 
-// Levels is that number, for those who teach.
-const Levels = levels
-
-var steps = [levels]float64{.01, 1, 2, 3, 4, 5, 6, 7, 8.5, 10}
+var steps = [Levels]float64{.01, 1, 2, 3, 4, 5, 6, 7, 8.5, 10}
 
 // Level is how many steps a number of bits passes.
 func Level(bits float64) int {
@@ -95,14 +92,14 @@ func Level(bits float64) int {
 			return i
 		}
 	}
-	return levels
+	return Levels
 }
 
 // Filter is what one way of rehearsing looks like, as a scorecard: for each feature, by the level that its bits reach, so many thousandths.
 type Filter struct {
 	Name  string                    `json:"name"` // the playbook that it was made from, or "all"
 	Bias  int                       `json:"bias"`
-	Cards [Features][levels + 1]int `json:"cards"`
+	Cards [Features][Levels + 1]int `json:"cards"`
 }
 
 func (f *Filter) apply(at *[Features]uint8) float64 {
@@ -257,6 +254,3 @@ func mixture(bits []float64) float64 {
 	}
 	return math.Log2(sum / float64(len(bits)))
 }
-
-// ChannelsOf sums up features by channel.
-func ChannelsOf(bits *[Features]float64) [Channels]float64 { return channels(bits) }

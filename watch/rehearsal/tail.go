@@ -29,20 +29,6 @@ func (t *Tail) Add(x float64) {
 	}
 }
 
-// Bits is the surprise at a value at least that large: -log2 of the share of what was seen before. Beyond what was seen it grows no further than the count
-// allows; without a measurement it is 0.
-func (t *Tail) Bits(x float64) float64 {
-	if math.IsNaN(x) || x <= 0 {
-		return 0
-	}
-	b := binOf(x)
-	above := uint64(0)
-	for i := bins - 1; i >= b; i-- {
-		above += uint64(t.bins[i])
-	}
-	return max(0, -math.Log2(float64(above+1)/float64(t.n+1)))
-}
-
 // bands are the sizes of groups that are compared with one another.
 const bands = 3
 

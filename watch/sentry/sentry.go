@@ -54,7 +54,7 @@ const (
 type Config struct {
 	Population population.Config // of one partition
 	Rehearsal  rehearsal.Config
-	Targeting  targeting.Config // WatchPerMillion is not used: entries are the sentry's
+	Targeting  targeting.Config
 	// Friction is how many warnings a week all entries together may cause, for a million active accounts; at least 10 are always allowed. Default 200; 1 to 100,000.
 	Friction float64
 	// PerEntry is how many warnings one entry may cause. Default 64; 1 to 100,000.
@@ -67,7 +67,6 @@ const leastFriction = 10
 // Filled returns the configuration with its defaults.
 func (c Config) Filled() Config {
 	c.Population.Partitions = 1
-	c.Targeting.WatchPerMillion = -1
 	c.Friction = cmp.Or(c.Friction, 200)
 	c.PerEntry = cmp.Or(c.PerEntry, 64)
 	return c
@@ -425,7 +424,7 @@ func (s *Sentry) judge(j Judgement) error {
 	s.kept.Judged = append(s.kept.Judged, j)
 	err := s.cells.Judge(j.Cell, j.What)
 	if err != nil {
-		return s.aims.Judge(j.Cell, targeting.Disposition(j.What))
+		return s.aims.Judge(j.Cell, j.What)
 	}
 	if j.What == rehearsal.Confirmed {
 		for _, c := range s.cells.Cells() {

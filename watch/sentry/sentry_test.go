@@ -15,101 +15,29 @@ import (
 	"vedette"
 	"vedette/record/journal"
 	"vedette/watch/population"
+	"vedette/watch/population/populationtest"
 	"vedette/watch/rehearsal"
 	"vedette/watch/targeting"
 )
 
-var start = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
+var (
+	start = populationtest.Start
+	// plan is a month of a few hundred people in small circles, and a cell of six that begins on day 25.
+	plan = populationtest.Plan{People: crowd, Days: days, Fresh: 3, Cell: begins, Tenant: "main"}
+)
 
 const (
 	crowd  = 640
 	days   = 30
 	begins = 25 // day on which the cell begins
-	cellAt = 1 << 20
+	cellAt = populationtest.Member
 )
 
-func id(kind byte, i int) (b [16]byte) {
-	r := rand.New(rand.NewPCG(uint64(kind)<<32, uint64(i)))
-	for j := range b {
-		b[j] = byte(r.Uint32())
-	}
-	return b
-}
+func acct(i int) vedette.AccountID { return plan.Account(i) }
 
-func acct(i int) vedette.AccountID { return vedette.AccountID(id('a', i)) }
+func link(d, u int) []vedette.Link { return plan.Link(d, u) }
 
-func link(d, u int) []vedette.Link {
-	return []vedette.Link{{
-		Domain: vedette.Token{Kind: vedette.TokenDomain, Epoch: 1, Bytes: id('l', d)}, URL: vedette.Token{Kind: vedette.TokenURL, Epoch: 1, Bytes: id('u', u)},
-	}}
-}
-
-// platform is a month of a few hundred people in small circles, and a cell of six that begins on day 25 and tries new domains on one another for two days.
-func platform() []vedette.Event {
-	rng := rand.New(rand.NewPCG(7, 1))
-	var out []vedette.Event
-	add := func(at time.Duration, actor int, b vedette.Body) {
-		t := start.Add(at).Truncate(time.Millisecond)
-		out = append(out, vedette.Event{Tenant: "main", ID: vedette.EventID(id('e', len(out))), Actor: acct(actor), At: t, Seen: t, Body: b})
-	}
-	home := func(i int) vedette.Network {
-		return vedette.Network{ID: vedette.NetworkID(id('n', i/3)), ASN: uint32(1 + i%5), Class: vedette.NetworkResidential, Country: vedette.Country{'X', 'A'}}
-	}
-	for day := range days {
-		for h := range 24 {
-			for range crowd / 12 {
-				i := rng.IntN(crowd)
-				at := time.Duration(day*24+h)*time.Hour + time.Duration(rng.IntN(3600_000))*time.Millisecond
-				switch rng.IntN(5) {
-				case 0:
-					add(at, i, &vedette.AccountSeen{Device: vedette.DeviceID(id('d', i)), Network: home(i)})
-				case 1:
-					if to := i/8*8 + rng.IntN(8); rng.IntN(20) == 0 {
-						add(at, i, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.No, Links: link(rng.IntN(300), rng.IntN(3000))})
-					}
-				default:
-					add(at, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(i/8*8 + rng.IntN(8))}, Count: uint16(1 + rng.IntN(4)), Stranger: vedette.No})
-				}
-			}
-		}
-		for j := range 3 {
-			i := crowd + day*4 + j
-			at := time.Duration(day*24+rng.IntN(24)) * time.Hour
-			add(at, i, &vedette.AccountRegistered{
-				Device: vedette.DeviceID(id('d', i)), Build: uint32(1 + rng.IntN(30)), Network: home(i), Attestation: vedette.AttestStrong,
-				Number: vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierMobile, Block: vedette.NetworkID(id('b', i))},
-			})
-			add(at+time.Hour, i, &vedette.MessageSent{To: vedette.Recipient{Account: acct(rng.IntN(crowd))}, Count: 1, Stranger: vedette.Unknown})
-		}
-	}
-	at := begins * 24 * time.Hour
-	for j := range 6 {
-		add(at+time.Duration(j*7)*time.Minute, cellAt+j, &vedette.AccountRegistered{
-			Device: vedette.DeviceID(id('D', j/3)), Build: 77, Attestation: vedette.AttestNone,
-			Network: vedette.Network{ID: vedette.NetworkID(id('H', 0)), ASN: 64511, Class: vedette.NetworkHosting, Country: vedette.Country{'X', 'B'}},
-			Number:  vedette.Number{Country: vedette.Country{'X', 'A'}, Carrier: vedette.CarrierVoIP, Block: vedette.NetworkID(id('B', 0))},
-		})
-	}
-	for k := range 60 {
-		t := at + 3*time.Hour + time.Duration(k)*40*time.Minute
-		from, to := cellAt+k%6, cellAt+(k+1+k/6)%6
-		if from == to {
-			continue
-		}
-		add(t, from, &vedette.MessageSent{To: vedette.Recipient{Account: acct(to)}, Count: 2, Stranger: vedette.Yes})
-		if k%2 == 0 {
-			l := link(1_000_000+k%3, 2_000_000+k)
-			add(t+time.Minute, from, &vedette.LinkSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.Yes, Links: l})
-			add(t+2*time.Minute, to, &vedette.LinkOpened{From: acct(from), Links: l})
-		}
-		if k%9 == 0 {
-			add(t+3*time.Minute, to, &vedette.UserBlocked{Subject: acct(from)})
-			add(t+4*time.Minute, to, &vedette.UserUnblocked{Subject: acct(from)})
-		}
-	}
-	slices.SortStableFunc(out, func(x, y vedette.Event) int { return x.At.Compare(y.At) })
-	return out
-}
+func platform() []vedette.Event { return plan.Platform() }
 
 // config is of a platform of a few hundred people that is watched for four weeks.
 func config() Config {
@@ -252,6 +180,53 @@ func TestACellIsFoundAndItsLinksAreAskedFor(t *testing.T) {
 	}
 }
 
+// What others have met as well, and what cannot be about the operator alone, is not asked for, and nothing is before its cell was told of: nobody can have a
+// popular name warned of by playing a rehearsal with it.
+func TestOnlyALinkConfinedToAToldCellIsAskedFor(t *testing.T) {
+	es := platform()
+	n := len(es)
+	add := func(at time.Duration, from, to int, l []vedette.Link) {
+		when := start.Add(begins*24*time.Hour + at)
+		es = append(es, vedette.Event{Tenant: plan.Tenant, ID: plan.Event(n), Actor: acct(from), At: when, Seen: when, Body: &vedette.LinkSent{
+			To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.Yes, Links: l,
+		}})
+		n++
+	}
+	for i := range 4 {
+		short := link(populationtest.Tried+51, i)
+		short[0].Shape.Flags = vedette.ShapeShortener
+		add(30*time.Hour+time.Duration(i)*time.Minute, cellAt+i, cellAt+i+1, link(populationtest.Tried+50, i))
+		add(30*time.Hour+time.Duration(i)*time.Minute, cellAt+i, cellAt+i+1, short)
+	}
+	for i := range 12 { // others send it on, before the watch looks again
+		add(31*time.Hour+time.Duration(i)*time.Minute, 16*i, 16*i+1, link(populationtest.Tried+50, i))
+	}
+	slices.SortStableFunc(es, func(x, y vedette.Event) int { return x.At.Compare(y.At) })
+	s, _, posted := whole(t, es)
+	told := map[vedette.Digest]time.Time{}
+	for _, c := range s.cells.Cells() {
+		told[c.ID] = c.Alerted
+	}
+	asked := map[vedette.Token]bool{}
+	for _, l := range posted {
+		for _, e := range l {
+			asked[e.Token] = true
+			if at := told[e.Cell]; at.IsZero() || e.From.Before(at) {
+				t.Errorf("entry from %s of a cell that was told of at %s", e.From, at)
+			}
+		}
+	}
+	if asked[link(populationtest.Tried+50, 0)[0].Domain] {
+		t.Error("a link that twice as many others have met was asked for")
+	}
+	if asked[link(populationtest.Tried+51, 0)[0].Domain] {
+		t.Error("a shortener was asked for")
+	}
+	if !asked[link(populationtest.Tried, 0)[0].Domain] {
+		t.Error("the cell's own domain was not asked for")
+	}
+}
+
 func TestWhatIsFoundIsTheSameHoweverOftenItWasKilled(t *testing.T) {
 	es := platform()
 	s, r, _ := whole(t, es)
@@ -344,7 +319,7 @@ func TestADamagedStateIsToldAndMadeAnew(t *testing.T) {
 func warned(i int, at time.Time, tok vedette.Token) journal.Entry {
 	return journal.Entry{
 		Position: journal.Position{Frame: 1 << 40, Index: 0},
-		Event: vedette.Event{ID: vedette.EventID(id('w', i)), Actor: acct(cellAt), At: at, Seen: at, Body: &vedette.LinkSent{
+		Event: vedette.Event{ID: plan.Event(1<<24 + i), Actor: acct(cellAt), At: at, Seen: at, Body: &vedette.LinkSent{
 			To: vedette.Recipient{Account: acct(i)}, Stranger: vedette.Yes, Links: []vedette.Link{{Domain: tok}},
 		}},
 		Measures: make([]vedette.Measures, 1),

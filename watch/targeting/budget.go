@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vedette"
+	"vedette/watch/rehearsal"
 )
 
 // Queue is one of the ways into the analysts' day. The budget is split between them, so that loud rehearsals do not starve the careful operator who had none.
@@ -25,17 +26,6 @@ func (q Queue) String() string { return [...]string{"rehearsed", "unlinked", "od
 
 // share of the budget.
 var share = [queues]float64{.375, .375, .25}
-
-// Disposition is what a person made of a finding.
-type Disposition uint8
-
-// The dispositions.
-const (
-	Unjudged  Disposition = iota
-	Confirmed             // an operator's: it counts no more as one of the platform's own
-	Wrong
-	Unclear // counted as wrong: the team had the work
-)
 
 // Budget holds what was promised against what came. The promise is about false alerts a week (PFER, Gordon et al. 2007), of all queues together.
 type Budget struct {
@@ -56,7 +46,7 @@ type Alert struct {
 	At      time.Time
 	Queue   Queue
 	Score   vedette.MilliBits
-	Judged  Disposition
+	Judged  rehearsal.Disposition
 	Finding vedette.Finding
 	Reached []vedette.AccountID // who was reached; no suspects
 }
@@ -84,7 +74,7 @@ func (d *Detector) weigh(at time.Time) {
 	from := d.begun.Add(d.cfg.WarmUp)
 	if b.Set.IsZero() {
 		b.Weeks = max(0, at.Sub(from).Hours()/week)
-		k := allowed(b.Promised * b.Weeks)
+		k := rehearsal.Allowed(b.Promised * b.Weeks)
 		switch {
 		case at.Before(from.Add(d.cfg.Learning)):
 			b.Cold = fmt.Sprintf("what is usual is learned for %d days", int((d.cfg.WarmUp+d.cfg.Learning).Hours()/24))
@@ -121,7 +111,7 @@ func (d *Detector) weigh(at time.Time) {
 	for !at.Before(b.next) {
 		var wrong [queues]int
 		for _, a := range d.alerts {
-			if a.Judged != Confirmed && !a.At.Before(b.next.Add(-week*time.Hour)) && a.At.Before(b.next) {
+			if a.Judged != rehearsal.Confirmed && !a.At.Before(b.next.Add(-week*time.Hour)) && a.At.Before(b.next) {
 				wrong[a.Queue]++
 			}
 		}
@@ -147,29 +137,17 @@ func akinBound(own []vedette.MilliBits, k int) vedette.MilliBits {
 	return least + aKin
 }
 
-// allowed is how many of the platform's own units may lie over the bounds in the time that they are set on, so that the true rate is within the promise with a
-// confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; -1 where there is none.
-func allowed(expected float64) int {
-	below, p := 0.0, math.Exp(-expected)
-	for k := 0; ; k++ {
-		if below += p; below > .1 {
-			return k - 1
-		}
-		p *= expected / float64(k+1)
-	}
-}
-
 // Budget is what was promised and what came.
 func (d *Detector) Budget() Budget { return d.budget }
 
 // Judge takes what a person made of a finding. Its error wraps vedette.ErrUnknown where it is not known, or older than 35 days.
-func (d *Detector) Judge(finding vedette.Digest, what Disposition) error {
+func (d *Detector) Judge(finding vedette.Digest, what rehearsal.Disposition) error {
 	a, err := d.told(finding)
 	if err != nil {
 		return err
 	}
 	a.Judged = what
-	if what == Confirmed {
+	if what == rehearsal.Confirmed {
 		for _, u := range d.units.list {
 			if u.alert == a {
 				d.confirm(u)

@@ -299,15 +299,6 @@ func (d *Detector) all(c *codec) {
 		}
 	}
 	d.unit(c)
-	e := &d.entries
-	c.float(&e.warned)
-	num(c, &e.week)
-	list(c, &e.list, func(x *Entry) {
-		c.token(&x.Token)
-		c.when(&x.From)
-		c.when(&x.Until)
-		c.raw(x.Cell[:])
-	})
 	list(c, &d.found, c.finding)
 }
 

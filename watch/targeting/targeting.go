@@ -4,9 +4,9 @@
 //
 //	known to be bad, and who asked for protection.
 //
-// Out:    one Finding for each domain or sender's cell and week, with reasons by signal and what could not be measured; a ranked queue for each day; links
+// Out:    one Finding for each domain or sender's cell and week, with reasons by signal and what could not be measured; a ranked queue for each day.
 //
-//	that the gate may warn of. A score is a lead: it says how seldom the platform's own first contacts look like this, not that somebody is guilty.
+//	A score is a lead: it says how seldom the platform's own first contacts look like this, not that somebody is guilty.
 //
 // Keeps:  the first contacts of a week, by domain and sender; look-ups by hand of 30 days and links that were judged, at most Config.Memory of each;
 //
@@ -59,8 +59,6 @@ type Config struct {
 	Rehearsing time.Duration
 	// Memory is how many look-ups, links, groups and units are remembered, of each. Default 65536; 1024 to 4194304.
 	Memory int
-	// WatchPerMillion is how many warnings of watch entries a week the people can carry, for each million active ones. Default 50; at most 100000; below 0: none.
-	WatchPerMillion float64
 }
 
 func (c Config) withDefaults() Config {
@@ -71,7 +69,6 @@ func (c Config) withDefaults() Config {
 	c.Learning = cmp.Or(c.Learning, 21*24*time.Hour)
 	c.Rehearsing = cmp.Or(c.Rehearsing, 27*24*time.Hour)
 	c.Memory = cmp.Or(c.Memory, 1<<16)
-	c.WatchPerMillion = cmp.Or(c.WatchPerMillion, 50)
 	return c
 }
 
@@ -94,8 +91,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("targeting.rehearsing: %s is not 0 to 8760h: %w", c.Rehearsing, vedette.ErrInvalid)
 	case c.Memory < 1024 || c.Memory > 1<<22:
 		return fmt.Errorf("targeting.memory: %d is not 1024 to 4194304: %w", c.Memory, vedette.ErrInvalid)
-	case !(c.WatchPerMillion <= 100_000):
-		return fmt.Errorf("targeting.watch_per_million: %v is over 100000: %w", c.WatchPerMillion, vedette.ErrInvalid)
 	}
 	return nil
 }
@@ -142,8 +137,7 @@ type Detector struct {
 	groups  groups
 	units   units
 	budget  Budget
-	alerts  []*Alert // of kept, in order of time
-	entries entries
+	alerts  []*Alert  // of kept, in order of time
 	begun   time.Time // the first tick that measured
 	akin    bool      // the rehearsal watch is heard
 	halved  uint32    // hour
@@ -205,7 +199,6 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 	}
 	d.akin = !d.begun.IsZero() && !at.Before(d.begun.Add(d.cfg.Rehearsing))
 	d.weigh(at)
-	d.watch(s, at)
 }
 
 // blind says why nothing can be measured, or nothing.

@@ -12,6 +12,7 @@ import (
 
 	"vedette"
 	"vedette/watch/population"
+	"vedette/watch/rehearsal"
 )
 
 var start = time.Date(2026, time.March, 2, 0, 0, 0, 0, time.UTC)
@@ -374,10 +375,10 @@ func TestAFindingNamesSendersAndNobodyWhomTheyReached(t *testing.T) {
 	if err != nil || !slices.Contains(reached, acct(1)) {
 		t.Errorf("Reached = %v, %v; want the first one among them", reached, err)
 	}
-	if err := d.Judge(f.ID, Confirmed); err != nil {
+	if err := d.Judge(f.ID, rehearsal.Confirmed); err != nil {
 		t.Error(err)
 	}
-	if err := d.Judge(vedette.Digest{}, Wrong); !errors.Is(err, vedette.ErrUnknown) {
+	if err := d.Judge(vedette.Digest{}, rehearsal.Wrong); !errors.Is(err, vedette.ErrUnknown) {
 		t.Errorf("Judge of nothing = %v", err)
 	}
 	q, _ := d.Queue(f.To)
@@ -481,49 +482,6 @@ func TestASmallOrBlindPlatformSaysSo(t *testing.T) {
 	noise(s, 6, 200, 12, .05)
 	if d, _, _ = run(t, quick, Known{}, s.sorted(), 12*day); !strings.HasPrefix(d.Silent(), "cold") {
 		t.Errorf("twelve days: %q", d.Silent())
-	}
-}
-
-func TestOnlyALinkConfinedToAToldCellIsWatched(t *testing.T) {
-	s := &story{}
-	noise(s, 7, 400, 20, .05)
-	for i := range 4 { // the cell
-		s.add(16*day+time.Duration(i)*time.Minute, 500+i, &vedette.LinkSent{To: to(500 + (i+1)%4), Stranger: vedette.Yes, Links: links(8000, i)})
-		s.add(16*day+time.Duration(i)*time.Minute, 500+i, &vedette.LinkSent{To: to(500 + (i+1)%4), Stranger: vedette.Yes, Links: links(8001, i)})
-		s.add(16*day+time.Duration(i)*time.Hour, i, &vedette.LinkSent{To: to(8 + i), Stranger: vedette.Yes, Links: links(8001, i)}) // others have met it too
-		shared := links(8002, i)
-		shared[0].Tenant = vedette.Token{Kind: vedette.TokenTenant, Epoch: 1, Bytes: id('t', 1)}
-		s.add(16*day+time.Duration(i)*time.Minute, 500+i, &vedette.LinkSent{To: to(500 + (i+1)%4), Stranger: vedette.Yes, Links: shared})
-	}
-	k := &kin{alerted: true, accounts: map[vedette.AccountID]vedette.MilliBits{}, links: map[vedette.Token]vedette.MilliBits{
-		domain(8000): 9000, domain(8001): 9000, {Kind: vedette.TokenTenant, Epoch: 1, Bytes: id('t', 1)}: 9000,
-	}}
-	for i := range 4 {
-		k.accounts[acct(500+i)] = 9000
-	}
-	events := s.sorted()
-	d, _, _ := run(t, quick, Known{Kinship: k}, events, 18*day)
-	got := d.entries.list
-	if len(got) != 1 || got[0].Token != domain(8000) || got[0].Cell != theCell || got[0].Until.Sub(got[0].From) > WatchFor {
-		t.Errorf("entries %+v, want the confined domain alone", got)
-	}
-	if len(got) == 1 && (len(d.Entries(got[0].From)) != 1 || len(d.Entries(got[0].Until)) != 0) {
-		t.Error("an entry does not end")
-	}
-	k.alerted = false
-	if d, _, _ = run(t, quick, Known{Kinship: k}, events, 18*day); len(d.entries.list) != 0 {
-		t.Error("a cell that was not told of has entries")
-	}
-}
-
-func TestAllowed(t *testing.T) {
-	for _, tt := range []struct {
-		expected float64
-		want     int
-	}{{1, -1}, {2.3, -1}, {2.31, 0}, {3.88, 0}, {3.9, 1}, {9, 4}} {
-		if got := allowed(tt.expected); got != tt.want {
-			t.Errorf("allowed(%v) = %d, want %d", tt.expected, got, tt.want)
-		}
 	}
 }
 

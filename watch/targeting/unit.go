@@ -293,9 +293,6 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 	if d.Observe != nil {
 		d.Observe(e.At, c)
 	}
-	if c.Way == Direct {
-		d.spend(c.Token, e.At)
-	}
 	d.alert(u, e.At)
 }
 

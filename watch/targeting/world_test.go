@@ -139,7 +139,7 @@ func play(t *testing.T, seed uint64, sum map[string]*tally) (said string, rate f
 			findings = append(findings, f...)
 			for i := range f {
 				if slices.ContainsFunc(f[i].Subjects, func(a vedette.AccountID) bool { return incidents[a] }) {
-					_ = d.Judge(f[i].ID, targeting.Confirmed)
+					_ = d.Judge(f[i].ID, rehearsal.Confirmed)
 				}
 			}
 		}
