@@ -33,5 +33,5 @@ else
   TMPDIR="$work" "$work/evaluationtable" "${quick[@]}" --bin "$work/vedette" --corpora "$VEDETTE_DATA_CORPORA" --command "$how" --commit "$at" --out "$work/gate.md"
 fi
 VEDETTE_TABLE="$work/timing.md" $GO test -count=1 -run 'TestHopTable|TestConversations' ./watch/rehearsal
-{ cat "$work/watch.md"; echo; cat "$work/timing.md"; echo; cat "$work/gate.md"; } > "$page"
+{ cat "$work/watch.md"; printf '\n## Timing alone, and conversations without an attack\n\n'; cat "$work/timing.md"; echo; cat "$work/gate.md"; } > "$page"
 echo "wrote $page"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func (g *global) rangeGenerate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := toFile(out, w.WriteWire); err != nil {
+			if err := toFile(out, func(to io.Writer) error { return w.WriteWire(until{cmd.Context(), to}) }); err != nil {
 				return err
 			}
 			if err := toFile(truth, w.Truth().Write); err != nil {
@@ -96,6 +97,19 @@ func (g *global) rangeGenerate() *cobra.Command {
 	cmd.Flags().StringVar(&out, "out", "", "file of events")
 	cmd.Flags().StringVar(&truth, "truth", "", "file of the truth")
 	return cmd
+}
+
+// until writes as long as its context lasts: what writes for a minute must stop when it is told to.
+type until struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (u until) Write(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.w.Write(b)
 }
 
 // toFile writes a file whole.

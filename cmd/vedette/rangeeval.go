@@ -335,9 +335,16 @@ func (r *evaluated) write(w io.Writer, head string) error {
 	var p strings.Builder
 	say := func(format string, a ...any) { fmt.Fprintf(&p, format+"\n", a...) }
 	say("# How well the watch finds rehearsals and aimed first contacts\n\nMade by one command; do not edit. %s\n", head)
-	say("%d worlds of about 115,000 accounts and nine weeks each (docs/formats/scenario.md): three weeks to warm up, three on which bounds are set, three that are judged.", len(r.worlds))
+	accounts := 0
+	for _, x := range r.worlds {
+		accounts += x.truth.Accounts
+	}
+	s := r.e.scenario
+	say("%d worlds of about %s,000 accounts (docs/formats/scenario.md): %d days to warm up, %d on which bounds are set, %d that are judged.", len(r.worlds),
+		count(accounts/len(r.worlds)/1000), s.Warmup, s.Learning, s.Test)
 	say("A campaign is judged if it begins and reaches its first target in the judged weeks. An analyst answers each finding rightly, and knows the attacks of the learning")
-	say("weeks once a target was written to; before the bound is first set he goes through the strongest cells, 18 honest ones and what stands among them. Telemetry tier 1; a look at everything each %s; %.0f false alerts a week promised by each of the two detectors.", r.e.tick, r.e.perWeek)
+	say("weeks once a target was written to; before the bound is first set he goes through the strongest cells, %.0f honest ones and what stands among them. Telemetry tier %d; a look at everything each %.0f hours; %.0f false alerts a week promised by each of the two detectors.",
+		2*r.e.perWeek*float64(s.Learning)/7, s.Tier, r.e.tick.Hours(), r.e.perWeek)
 	say("Brackets are 95 %%: Wilson for shares, bootstrap over worlds for the rest. **These worlds, the playbooks and the detectors come from one house**: what they say of real")
 	say("operators is what their playbooks have in common with them. Real platforms have far fewer operators, and far fewer teams that look like one.\n")
 	say("## What was caught\n")
@@ -568,7 +575,7 @@ func (r *evaluated) draw(say func(string, ...any), cells *score.Result, b score.
 		name, about string
 		svg         []byte
 	}{
-		{"recall.svg", "Campaigns caught before the first target, by budget (bounds chosen in hindsight)", score.RecallDrawing("Campaigns caught before the first target", "world of 115,000 accounts", list)},
+		{"recall.svg", "Campaigns caught before the first target, by budget (bounds chosen in hindsight)", score.RecallDrawing("Campaigns caught before the first target", "world", list)},
 		{"lead.svg", "How long before the first target the cell was told of", score.LeadDrawing("Lead over the first target", r.cells, "L0", "L1", "L2", "L3", "L4")},
 		{"false.svg", "On whom false alerts of the rehearsal watch fell", score.FalseDrawing("False alerts, a week and world", cells.False)},
 	} {
