@@ -32,6 +32,10 @@ if [ -n "${VEDETTE_WATCH_ONLY:-}" ]; then
 else
   TMPDIR="$work" "$work/evaluationtable" "${quick[@]}" --bin "$work/vedette" --corpora "$VEDETTE_DATA_CORPORA" --command "$how" --commit "$at" --out "$work/gate.md"
 fi
+sizes=10000,30000,100000,300000,1000000
+[ ${#quick[@]} -eq 0 ] || sizes=10000,30000
+cost=$("$work/vedette" range cost --accounts "$sizes" --plot "$(dirname "$page")/evaluation/cost.svg")
+printf '\n## What the watch costs\n\nOne core, twenty days of the range, a look at everything each day; the state without ticks and without making the events.\n\n```\n%s\n```\n\n![Cost by accounts](evaluation/cost.svg)\n' "$cost" >> "$work/watch.md"
 VEDETTE_TABLE="$work/timing.md" $GO test -count=1 -run 'TestHopTable|TestConversations' ./watch/rehearsal
 { cat "$work/watch.md"; printf '\n## Timing alone, and conversations without an attack\n\n'; cat "$work/timing.md"; echo; cat "$work/gate.md"; } > "$page"
 echo "wrote $page"

@@ -55,7 +55,7 @@ func (g *global) rangeCost() *cobra.Command {
 				out = append(out, c)
 			}
 			if plot != "" {
-				state, tick := score.Curve{Name: "twenty days of events"}, score.Curve{Name: "one tick"}
+				state, tick := score.Curve{Name: "20 days"}, score.Curve{Name: "one tick"}
 				for _, c := range out {
 					state.X, state.Y = append(state.X, float64(c.Accounts)), append(state.Y, float64(c.Events)/c.Rate)
 					tick.X, tick.Y = append(tick.X, float64(c.Accounts)), append(tick.Y, c.Tick)
