@@ -159,7 +159,7 @@ func (o *playing) play(ctx context.Context, s *world.Scenario, seed uint64) (*pl
 	}
 	d.Vouchers = vouchers{w}
 	key := sha256.Sum256([]byte("a made-up platform"))
-	t, err := targeting.New(targeting.Config{PerWeek: o.perWeek, WarmUp: max(warm, 1), Learning: learning}, targeting.Known{AtRisk: w, Kinship: d, Key: key[:]})
+	t, err := targeting.New(targeting.Config{PerWeek: o.perWeek, WarmUp: max(warm, 1), Learning: learning}, targeting.Known{AtRisk: w, Kinship: d, Vouchers: vouchers{w}, Key: key[:]})
 	if err != nil {
 		return nil, err
 	}

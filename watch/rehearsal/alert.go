@@ -218,12 +218,7 @@ func (d *Detector) Link(t vedette.Token) (cell vedette.Digest, score vedette.Mil
 	return best.ID, best.Score, true
 }
 
-// Alerted tells whether a cell was told of.
-func (d *Detector) Alerted(cell vedette.Digest) bool {
-	for _, c := range d.cells {
-		if c.ID == cell {
-			return !c.Alerted.IsZero()
-		}
-	}
-	return false
+// Confirmed tells whether people found a cell to be an operator's.
+func (d *Detector) Confirmed(cell vedette.Digest) bool {
+	return slices.ContainsFunc(d.cells, func(c *Cell) bool { return c.ID == cell && c.Judged == Confirmed })
 }

@@ -19,13 +19,14 @@ const (
 	Rehearsed Queue = iota // sender or link are of a rehearsal cell, or the name is known
 	Unlinked               // by their score
 	Odd                    // by dominance, whatever their score
+	Followed               // the sender or the link is of a cell that people know to be an operator's: the path from the rehearsal to the first target
 	queues
 )
 
-func (q Queue) String() string { return [...]string{"rehearsed", "unlinked", "odd"}[q] }
+func (q Queue) String() string { return [...]string{"rehearsed", "unlinked", "odd", "followed"}[q] }
 
 // share of the budget.
-var share = [queues]float64{.375, .375, .25}
+var share = [queues]float64{Rehearsed: .375, Unlinked: .375, Odd: .25}
 
 // Budget holds what was promised against what came. The promise is about false alerts a week (PFER, Gordon et al. 2007), of all queues together.
 type Budget struct {
@@ -205,10 +206,19 @@ const maxAlerts = 4096
 // again is how much higher a unit that was told of must come to be told once more.
 const again = 8000
 
-// alert tells of a unit that is over a bound, once a week.
+// alert tells of a unit that is over a bound, once a week; and of the first contact of a cell that people know to be an operator's, whatever its score: that a
+// known cell has begun to reach people is no guess.
 func (d *Detector) alert(u *Unit, at time.Time) {
 	b := &d.budget
-	if b.Set.IsZero() || u.counted {
+	if b.Set.IsZero() {
+		return
+	}
+	if u.sequel && !u.followed {
+		u.followed = true
+		d.tell(u, Followed, at)
+		return
+	}
+	if u.counted {
 		return
 	}
 	q := u.queue()
@@ -222,7 +232,11 @@ func (d *Detector) alert(u *Unit, at time.Time) {
 	if u.alert != nil && u.Score < u.told+again {
 		return
 	}
-	b.Alerts[q]++
+	d.tell(u, q, at)
+}
+
+func (d *Detector) tell(u *Unit, q Queue, at time.Time) {
+	d.budget.Alerts[q]++
 	u.told = u.Score
 	a := &Alert{At: at, Queue: q, Score: u.Score, Reached: slices.Clone(u.Reached), Finding: d.finding(u, q, at)}
 	a.ID = a.Finding.ID
@@ -281,6 +295,7 @@ func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
 		h.Write(a[:])
 	}
 	h.Write(u.first[:])
+	fmt.Fprint(h, at.Unix(), u.Score)
 	f.ID = vedette.Digest(h.Sum(nil))
 	say := func(rule string, w int32, text string) {
 		f.Reasons = append(f.Reasons, vedette.Reason{Rule: vedette.RuleID("targeting/" + rule), Weight: vedette.MilliBits(w), Link: -1, Text: text})
@@ -303,6 +318,9 @@ func (d *Detector) finding(u *Unit, q Queue, at time.Time) vedette.Finding {
 	}
 	if !c.Cell.IsZero() {
 		say("path", 0, "rehearsal cell "+c.Cell.String())
+	}
+	if q == Followed {
+		say("followed", 0, "people found this cell to be an operator's, and now it has reached somebody established outside of it")
 	}
 	if q == Odd {
 		say("odd", int32(u.Top), "few first contacts here are at least as odd in every way at once")

@@ -3,6 +3,7 @@ package targeting
 import (
 	"math"
 	"slices"
+	"time"
 
 	"vedette"
 	"vedette/watch/population"
@@ -16,6 +17,7 @@ const (
 	Direct     Way = iota // a link
 	AddedGroup            // a link in a group that the stranger added the recipient to
 	DeviceLink            // a device that the recipient linked after the stranger's message
+	ways       = 3
 )
 
 // Contact is a first contact that was measured.
@@ -35,6 +37,7 @@ type Contact struct {
 	stratum uint8
 	cell    uint16 // of the dominance
 	fresh   bool   // the domain is new here
+	sequel  bool   // the cell is known to be an operator's, and the recipient is not of it
 	hour    uint32
 	bins    [Signals]uint8
 }
@@ -200,11 +203,13 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 			v[Apart] = apart(s, f, r, c.Way)
 		}
 	}
+	settled := rok && s.Account(r).Flags&population.Established != 0
 	if !fok || !rok {
 		v[Apart] = 1
 	}
 	d.link(s, c, l, &v)
 	d.kinship(c, &v)
+	c.sequel = c.sequel && settled && (c.fresh || c.Way != Direct)
 	v[Recon] = d.recon(c)
 	v[Protected], v[Together] = math.NaN(), math.NaN()
 	c.Unit = d.units.find(c)
@@ -214,7 +219,7 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 			v[Protected] = 1
 		}
 		if u := c.Unit; u != nil && u.protected > 0 {
-			v[Together] = binomial(u.people, u.protected, d.table.rate)
+			v[Together] = binomial(u.people, u.protected, d.table.rate[c.Way])
 		}
 	}
 	v[Unclaimed] = unclaimed
@@ -227,6 +232,7 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 	if vpn {
 		c.stratum += classes
 	}
+	c.stratum += uint8(c.Way) * senders
 	sum := int32(0)
 	at := &d.table.bits[c.stratum]
 	for i := range v {
@@ -257,6 +263,11 @@ func (d *Detector) measure(s *population.State, c *Contact, l *vedette.Link, unc
 	if v[Apart] == 0 {
 		c.Discount += introduced
 	}
+	if k := d.known.Vouchers; k != nil {
+		if since, ok := k.Vouched(c.Sender); ok && c.hour-min(c.hour, hourAt(since)) >= uint32(population.Fresh/time.Hour) {
+			c.Discount += vouched
+		}
+	}
 	c.Score = vedette.MilliBits(max(0, sum-c.Discount))
 	c.cell = c.grade()
 	c.Dominance = vedette.MilliBits(d.das.bits(c.cell))
@@ -278,6 +289,9 @@ func damped(bits ...int32) int32 {
 // introduced is taken off where somebody knows both, or a group holds both: strangers of strangers seldom have that. It spares classes, teams and circles of
 // activists whose members meet through one another; it costs the colleagues of somebody whose account was taken.
 const introduced = 3000
+
+// vouched is taken off where a partner vouched for the sender before any of what is judged now. It is never an exemption: an account can be taken.
+const vouched = 6000
 
 // link measures the link itself.
 func (d *Detector) link(s *population.State, c *Contact, l *vedette.Link, v *[Signals]float64) {
@@ -349,20 +363,29 @@ func apart(s *population.State, f, r population.Ref, way Way) float64 {
 			}
 		}
 	}
-	need := 1
-	if way == AddedGroup {
-		need = 2
-	}
-	for _, x := range a.Things {
-		for _, y := range b.Things {
-			if x == y && s.Thing(x).Kind == population.SharedGroup {
-				if need--; need == 0 {
-					return 0
-				}
-			}
-		}
+	if together(s, f, r) >= needed(way) {
+		return 0
 	}
 	return 1
+}
+
+// needed is how many groups in common say that two accounts know one another.
+func needed(way Way) int {
+	if way == AddedGroup {
+		return 2 // one of them is the stranger's
+	}
+	return 1
+}
+
+// together is how many groups two accounts have in common.
+func together(s *population.State, x, y population.Ref) (n int) {
+	a, b := s.Account(x), s.Account(y)
+	for _, t := range a.Things {
+		if s.Thing(t).Kind == population.SharedGroup && slices.Contains(b.Things, t) {
+			n++
+		}
+	}
+	return n
 }
 
 // aKin is from how many bits of kinship on a contact stands in the queue of those that a rehearsal leads to.
@@ -377,6 +400,8 @@ func (d *Detector) kinship(c *Contact, v *[Signals]float64) {
 	}
 	if cell, score, ok := k.Account(c.Sender); ok && score > 0 {
 		c.Cell, v[Kin] = cell, float64(score)/1000
+		own, _, of := k.Account(c.Recipient)
+		c.sequel = !(of && own == cell) && k.Confirmed(cell)
 	}
 	if c.fresh && !c.Token.IsZero() {
 		if cell, score, ok := k.Link(c.Token); ok && float64(score)/1000 > v[Kin] {

@@ -20,8 +20,8 @@ var ErrDamaged = fmt.Errorf("targeting: the saved state is damaged: %w", vedette
 
 // The first line says the version, and whether what follows is sealed.
 const (
-	savedOpen   = "vedette targeting 1 open\n"
-	savedSealed = "vedette targeting 1 seal\n"
+	savedOpen   = "vedette targeting 2 open\n"
+	savedSealed = "vedette targeting 2 seal\n"
 )
 
 // Save appends everything to b. The same events give the same bytes. With a key all of it is sealed: it tells whom strangers reached, and of whom something was
@@ -84,7 +84,7 @@ func Restore(cfg Config, known Known, b []byte) (*Detector, error) {
 		}
 		body = b[len(savedOpen):n]
 	default:
-		return nil, fmt.Errorf("targeting: not a saved state of version 1, or sealed where no key is, or open where one is: %w", ErrDamaged)
+		return nil, fmt.Errorf("targeting: not a saved state of version 2, or sealed where no key is, or open where one is: %w", ErrDamaged)
 	}
 	c := codec{b: body, reading: true}
 	d.all(&c)
@@ -398,7 +398,7 @@ func (d *Detector) unit(c *codec) {
 		num(c, &u.Hour)
 		c.contact(&u.Best)
 		num(c, &u.Score, &u.Top, &u.told)
-		c.yes(&u.Linked, &u.counted, &u.incident)
+		c.yes(&u.Linked, &u.counted, &u.incident, &u.sequel, &u.followed)
 		c.accounts(&u.Senders)
 		list(c, &u.After, func(y *bool) { c.yes(y) })
 		c.accounts(&u.Reached)
@@ -408,6 +408,7 @@ func (d *Detector) unit(c *codec) {
 		c.raw(u.first[:])
 		list(c, &u.keys, func(k *name32) { c.raw(k[:]) })
 		num(c, &u.people, &u.before, &u.protected)
+		c.accounts(&u.shielded)
 		list(c, &u.notes, c.note)
 		num(c, &u.regret)
 		at := slices.Index(d.alerts, u.alert) // -1: none

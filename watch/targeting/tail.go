@@ -51,11 +51,13 @@ func binOf(s Signal, x float64) uint8 {
 	return uint8(min(1+int(x*scale[s]), bins-1))
 }
 
-// strata are the kinds of senders that are compared with one another: by how many strangers they write to, and by whether they come from hosters or anonymous
-// networks mostly. People who must hide where they are are held against others who do.
+// strata are the kinds of first contacts that are compared with one another: by the way, by how many strangers the sender writes to, and by whether the sender
+// comes from hosters or anonymous networks mostly. People who must hide where they are are held against others who do; groups that grow by their members adding
+// people, as circles of activists do, against other such groups.
 const (
 	classes = 4
-	strata  = 2 * classes
+	senders = 2 * classes
+	strata  = senders * ways
 )
 
 func classOf(strangers uint16) int {
@@ -137,8 +139,8 @@ func (t *tails) halve() {
 // table is what a value says: thousandths of a bit.
 type table struct {
 	bits  [strata][Signals][bins]int32
-	rate  float64 // share of first contacts whose recipient asked for protection
-	count uint64  // first contacts that were learned
+	rate  [ways]float64 // share of first contacts whose recipient asked for protection
+	count uint64        // first contacts that were learned
 }
 
 // prior is how many first contacts of all strata a stratum is taken to have seen besides its own.
@@ -164,7 +166,26 @@ func (t *tails) ready(to *table) {
 			all[s][b] = (above + 1) / (n + 1)
 		}
 	}
-	to.rate = all[Protected][1]
+	var way [ways][Signals][bins]float64 // of one way; it borrows from all
+	for w := range ways {
+		for s := range Signals {
+			n, above := 0.0, 0.0
+			for i := w * senders; i < (w+1)*senders; i++ {
+				n += float64(t.n[i][s])
+			}
+			for b := bins - 1; b >= 0; b-- {
+				for i := w * senders; i < (w+1)*senders; i++ {
+					above += float64(t.c[i][s][b])
+				}
+				p := all[s][b]
+				if s == Kin {
+					p = math.Exp2(-max(0, float64(b)-1)) // what the rehearsal watch says of itself, until it is known better
+				}
+				way[w][s][b] = (above + prior*p) / (n + prior)
+			}
+		}
+		to.rate[w] = way[w][Protected][1]
+	}
 	for i := range strata {
 		vpn, class := i/classes, i%classes
 		for s := range Signals {
@@ -176,13 +197,13 @@ func (t *tails) ready(to *table) {
 			}
 			for b := bins - 1; b >= 0; b-- {
 				above += float64(t.c[i][s][b])
-				p := all[s][b]
-				if ofRecipient(s) { // whoever the sender is
+				p := way[i/senders][s][b]
+				if s == Lure {
+					p = all[s][b]
+				}
+				if ofRecipient(s) || s == Lure { // whoever the sender is
 					to.bits[i][s][b] = thousandths(p, b, limit)
 					continue
-				}
-				if s == Kin {
-					p = math.Exp2(-max(0, float64(b)-1)) // what the rehearsal watch says of itself, until it is known better
 				}
 				v := thousandths((above+prior*p)/(n+prior), b, limit)
 				if class > 0 {

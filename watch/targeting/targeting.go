@@ -106,8 +106,8 @@ type Kinship interface {
 	Account(vedette.AccountID) (cell vedette.Digest, score vedette.MilliBits, ok bool)
 	// Link tells which cell the first people to meet a new link are of.
 	Link(vedette.Token) (cell vedette.Digest, score vedette.MilliBits, ok bool)
-	// Alerted tells whether a cell was told of.
-	Alerted(cell vedette.Digest) bool
+	// Confirmed tells whether people found a cell to be an operator's.
+	Confirmed(cell vedette.Digest) bool
 }
 
 // Infrastructure says how strongly a name is tied to names that are known to be bad: itself, or a sibling of one.
@@ -115,11 +115,17 @@ type Infrastructure interface {
 	Known(vedette.Token) (bits vedette.MilliBits, ok bool)
 }
 
+// Voucher says for whom a partner vouched, and when.
+type Voucher interface {
+	Vouched(vedette.AccountID) (since time.Time, ok bool)
+}
+
 // Known is what others know. Every part may be absent; findings then say what was not measured.
 type Known struct {
 	AtRisk         AtRisk
 	Kinship        Kinship
 	Infrastructure Infrastructure
+	Vouchers       Voucher
 	// Key seals what Save writes: 32 bytes, needed where AtRisk is given, since what is saved tells of people who asked for protection.
 	Key []byte
 }

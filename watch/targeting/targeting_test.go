@@ -83,9 +83,9 @@ var quick = Config{Least: 100, Settling: 8 * day, WarmUp: day, Learning: 7 * day
 
 // kin is a rehearsal watch that follows what it is told.
 type kin struct {
-	accounts map[vedette.AccountID]vedette.MilliBits
-	links    map[vedette.Token]vedette.MilliBits
-	alerted  bool
+	accounts  map[vedette.AccountID]vedette.MilliBits
+	links     map[vedette.Token]vedette.MilliBits
+	confirmed bool
 }
 
 var theCell = vedette.Digest{1, 2, 3}
@@ -99,7 +99,7 @@ func (k *kin) Link(t vedette.Token) (vedette.Digest, vedette.MilliBits, bool) {
 	v, ok := k.links[t]
 	return theCell, v, ok
 }
-func (k *kin) Alerted(vedette.Digest) bool { return k.alerted }
+func (k *kin) Confirmed(vedette.Digest) bool { return k.confirmed }
 
 type risk map[vedette.AccountID]bool
 

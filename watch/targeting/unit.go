@@ -12,12 +12,13 @@ import (
 
 // The most that is kept of a unit.
 const (
-	maxKeys    = 64
-	maxSenders = 16
-	maxReached = 32
-	maxTokens  = 8
-	maxBasis   = 16
-	maxNoted   = 8 // contacts of one unit that the distributions take: one ring of spam must not make the usual
+	maxKeys     = 64
+	maxSenders  = 16
+	maxReached  = 32
+	maxTokens   = 8
+	maxBasis    = 16
+	maxShielded = 16
+	maxNoted    = 8 // contacts of one unit that the distributions take: one ring of spam must not make the usual
 )
 
 // name32 is what a unit is found by: a sender, a sender's cell, or a new domain.
@@ -50,10 +51,11 @@ type Unit struct {
 
 	first     vedette.EventID
 	keys      []name32
-	people    int     // distinct recipients, about
-	before    int     // half of those of the weeks before
-	protected int     // of those, who asked for protection
-	notes     []noted // what the distributions took, at most maxNoted
+	people    int                 // distinct recipients, about
+	before    int                 // half of those of the weeks before
+	protected int                 // of those, who asked for protection and know none of the others who did
+	shielded  []vedette.AccountID // these, at most maxShielded
+	notes     []noted             // what the distributions took, at most maxNoted
 	regret    int32
 	hours     []uint32 // of Reached
 	alert     *Alert
@@ -61,6 +63,8 @@ type Unit struct {
 	gone      bool
 	counted   bool // it was over a bound when the bounds were set
 	incident  bool // an operator's, as people found
+	sequel    bool // a cell that people know to be an operator's reached somebody outside of it
+	followed  bool // that was told
 }
 
 type units struct {
@@ -159,6 +163,8 @@ func (u *units) merge(x, y *Unit) {
 	x.people += y.people
 	x.before = max(x.before, y.before)
 	x.protected += y.protected
+	x.shielded = append(x.shielded, y.shielded...)
+	x.shielded = x.shielded[:min(len(x.shielded), maxShielded)]
 	for _, t := range y.Tokens {
 		note(&x.Tokens, t, maxTokens)
 	}
@@ -173,6 +179,8 @@ func (u *units) merge(x, y *Unit) {
 	}
 	x.incident = x.incident || y.incident
 	x.counted = x.counted || y.counted
+	x.sequel = x.sequel || y.sequel
+	x.followed = x.followed || y.followed
 	y.gone, y.keys, y.alert = true, nil, nil
 }
 
@@ -265,7 +273,7 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 	if !slices.Contains(u.Reached, c.Recipient) {
 		u.people++
 		if c.Missing&(1<<Protected) == 0 && c.bins[Protected] > 0 {
-			u.protected++
+			u.protect(s, c)
 		}
 		if note(&u.Reached, c.Recipient, maxReached) {
 			u.hours = append(u.hours, c.hour)
@@ -279,6 +287,7 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 	}
 	note(&u.Basis, c.Event, maxBasis)
 	u.Linked = u.Linked || c.Bits[Kin] >= aKin || c.Bits[Linked] > 0
+	u.sequel = u.sequel || c.sequel
 	u.Top = max(u.Top, c.Dominance)
 	if v := c.Score; v > u.Best.Score || u.Best.Event.IsZero() {
 		u.Best = *c
@@ -294,6 +303,26 @@ func (d *Detector) take(s *population.State, e *population.Event, c *Contact) {
 		d.Observe(e.At, c)
 	}
 	d.alert(u, e.At)
+}
+
+// protect counts a recipient who asked for protection. People of one circle often all did, and reach one another: they are one piece of evidence, not several.
+// It spares newsrooms and circles of activists; it costs those who are reached together with their colleagues, for whom the first one counts.
+func (u *Unit) protect(s *population.State, c *Contact) {
+	r, ok := s.Find(c.Recipient)
+	for _, a := range u.shielded {
+		if x, had := s.Find(a); ok && had && (x == r || acquainted(s, x, r) || together(s, x, r) >= needed(c.Way)) {
+			return
+		}
+	}
+	u.protected++
+	if len(u.shielded) < maxShielded {
+		u.shielded = append(u.shielded, c.Recipient)
+	}
+}
+
+func acquainted(s *population.State, x, y population.Ref) bool {
+	t := s.Tie(x, y)
+	return t != nil && t.Mutual()
 }
 
 // regret takes a report or a block of somebody who was reached: what the recipient thinks of it. Any number of them weighs as one, so that a crowd cannot
