@@ -1,6 +1,6 @@
 // Package sentry keeps the slow watch at the journal: it takes what the gate took, keeps what was seen, hands on what was found, and asks the gate for warnings.
 //
-// In:     the journal's entries, in order; what people made of a cell; who was erased.
+// In:     the journal's entries, in order; what people made of a cell; for whom partners vouch; who was erased.
 // Out:    each Finding once, also after a crash; the list of watch entries that the gate should have.
 // Keeps:  population and detectors, in one state of the journal together with its place in it, saved at each tick of event time and when Run ends.
 // Fails:  what cannot be handed on is tried again, and the place stays before it. A saved state that is damaged, or of another model, is said, and the watch
@@ -37,7 +37,7 @@ const Follower = "watch"
 
 const (
 	state  = journal.FollowerState + Follower
-	people = "watch/people" // judgements and erasures: what no journal tells again
+	people = "watch/people" // judgements, partners' words and erasures: what no journal tells again
 )
 
 // Bounds of what is kept beside the detectors.
@@ -95,9 +95,7 @@ type Deps struct {
 	Proven func(ctx context.Context, from uint64) (ids []vedette.Digest, size uint64, err error)
 	// Post gives the gate the whole list of entries that it should have from now on. nil: there is no gate.
 	Post func(ctx context.Context, entries []vedette.Watched) error
-	// Vouchers says who is vouched for. nil: nobody.
-	Vouchers rehearsal.Voucher
-	// AtRisk says who asked for protection, and Key, 32 bytes, seals what is saved of it. nil: nobody did.
+	// AtRisk says who asked for protection. nil: nobody did. Key, 32 bytes, seals what is saved of it, and hides for whom partners vouch.
 	AtRisk     targeting.AtRisk
 	Key        []byte
 	Log        *slog.Logger
@@ -164,11 +162,12 @@ type erasure struct {
 
 // byPeople is kept in a state of its own: the journal does not tell it again.
 type byPeople struct {
-	Judged []Judgement `json:"judged,omitempty"`
-	Erased []erasure   `json:"erased,omitempty"`
+	Judged  []Judgement `json:"judged,omitempty"`
+	Erased  []erasure   `json:"erased,omitempty"`
+	Vouched []vouched   `json:"vouched,omitempty"`
 }
 
-// Sentry follows one partition's journal. It is deterministic: the same journal, judgements and erasures give the same findings and entries, however often
+// Sentry follows one partition's journal. It is deterministic: the same journal, judgements, partners' words and erasures give the same findings and entries, however often
 // it was interrupted. Run is called once at a time; the other methods at any time.
 type Sentry struct {
 	cfg        Config
@@ -189,6 +188,7 @@ type Sentry struct {
 	ticks    int // since the last save
 	kept     kept
 	people   byPeople
+	ticking  time.Time // the tick that is looked at
 	pending  []found
 	known    map[vedette.Digest]bool // findings that the record has and that did not come again yet
 	asked    bool                    // known was read
@@ -246,7 +246,7 @@ func (s *Sentry) begin() (err error) {
 	if s.cells, err = rehearsal.New(s.cfg.Rehearsal, nil); err != nil {
 		return err
 	}
-	s.cells.Vouchers = s.deps.Vouchers
+	s.cells.Vouchers = voucher{s}
 	if s.aims, err = targeting.New(s.cfg.Targeting, s.others(s.cells)); err != nil {
 		return err
 	}
@@ -403,6 +403,7 @@ func (s *Sentry) tick(st *population.State, at time.Time) {
 	for _, x := range s.people.Erased { // of what still waited to be put in order
 		st.Forget(x.Account)
 	}
+	s.ticking = at
 	s.cells.Tick(st, at)
 	s.aims.Tick(st, at)
 	for _, j := range s.people.Judged {
@@ -613,6 +614,7 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 		first := s.deps.Journal.First() // what the journal has forgotten cannot come again
 		s.people.Erased = append(slices.DeleteFunc(s.people.Erased, func(x erasure) bool { return x.upto().Less(first) }), x)
 	}
+	s.unmark(account)
 	// First, so that a replay after a crash does not bring it back.
 	if err := s.savePeople(ctx); err != nil {
 		return err
