@@ -658,6 +658,11 @@ func (s *Sentry) save(ctx context.Context) error {
 		}
 		s.kept.Proven = size
 	}
+	if s.retire() {
+		if err := s.savePeople(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.deps.Journal.SaveState(ctx, state, s.at, s.encode()); err != nil {
 		return fmt.Errorf("sentry: keep the watch's place: %w", err)
 	}

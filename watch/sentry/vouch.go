@@ -134,7 +134,7 @@ func (s *Sentry) Vouch(ctx context.Context, v Vouch, accounts []vedette.AccountI
 	slices.SortFunc(all.Marks, byBytes)
 	all.Marks = slices.Compact(all.Marks)
 	all.Accounts = len(all.Marks)
-	kept := slices.DeleteFunc(slices.Clone(s.people.Vouched), func(o vouched) bool { return o.over(s.kept.Ticked.Add(-afterwards)) })
+	kept := slices.Clone(s.people.Vouched)
 	switch {
 	case len(all.Marks) == 0 || len(all.Marks) > MaxVouched:
 		return Vouch{}, fmt.Errorf("sentry: vouch: %d accounts, not 1 to %d: %w", len(all.Marks), MaxVouched, vedette.ErrInvalid)
@@ -197,6 +197,13 @@ func (s *Sentry) vouches() []Vouch {
 		}
 	}
 	return out
+}
+
+// retire drops words that ended long ago, and tells whether there were any.
+func (s *Sentry) retire() bool {
+	n := len(s.people.Vouched)
+	s.people.Vouched = slices.DeleteFunc(s.people.Vouched, func(v vouched) bool { return v.over(s.kept.Ticked.Add(-afterwards)) })
+	return len(s.people.Vouched) < n
 }
 
 // unmark takes an account out of partners' words. A word about nobody any more goes.

@@ -184,3 +184,22 @@ func TestWhoIsVouchedForIsNoList(t *testing.T) {
 		t.Error("nobody is vouched for any more")
 	}
 }
+
+// TestAWordThatEndedLongAgoIsNotKept lets events run past the end of one of two words.
+func TestAWordThatEndedLongAgoIsNotKept(t *testing.T) {
+	s := keyed(t, journaled(t, platform()[:4000]))
+	old := word(1)
+	old.At, old.Until = start.Add(-300*24*time.Hour), start.Add(-afterwards)
+	for _, v := range []Vouch{old, word(2)} {
+		if _, err := s.Vouch(t.Context(), v, cellAccounts()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	vs, err := keyed(t, s.deps.Journal).Vouches(t.Context())
+	if err != nil || len(vs) != 1 || vs[0].ID != word(2).ID {
+		t.Errorf("kept: %+v, %v; want the second alone", vs, err)
+	}
+}
