@@ -158,6 +158,7 @@ type erasure struct {
 	Account vedette.AccountID `json:"account"`
 	Frame   uint64            `json:"frame"`
 	Index   uint16            `json:"index"`
+	Ticked  time.Time         `json:"ticked"` // the tick before it
 }
 
 // byPeople is kept in a state of its own: the journal does not tell it again.
@@ -402,6 +403,9 @@ func accountsOf(e *vedette.Event) []vedette.AccountID {
 func (s *Sentry) tick(st *population.State, at time.Time) {
 	for _, x := range s.people.Erased { // of what still waited to be put in order
 		st.Forget(x.Account)
+		if !x.Ticked.Before(s.kept.Ticked.Add(-s.every())) { // nothing waits for longer
+			s.aims.Forget(st, x.Account)
+		}
 	}
 	s.ticking = at
 	s.cells.Tick(st, at)
@@ -610,7 +614,8 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.deps.Journal.Last()
-	if x := (erasure{account, last.Frame, last.Index}); !slices.Contains(s.people.Erased, x) {
+	x := erasure{account, last.Frame, last.Index, s.kept.Ticked}
+	if !slices.ContainsFunc(s.people.Erased, func(y erasure) bool { return y.Account == account && y.upto() == last }) {
 		first := s.deps.Journal.First() // what the journal has forgotten cannot come again
 		s.people.Erased = append(slices.DeleteFunc(s.people.Erased, func(x erasure) bool { return x.upto().Less(first) }), x)
 	}
@@ -626,10 +631,7 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	for _, c := range s.cells.Cells() {
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(a vedette.AccountID) bool { return a == account })
 	}
-	// First contacts cannot forget one account yet: what they keep of it, sealed and of nobody any more, goes by its own term of 35 days.
-	if f, ok := any(s.aims).(interface{ Forget(vedette.AccountID) }); ok {
-		f.Forget(account)
-	}
+	s.aims.Forget(s.pop.State(), account)
 	// What the detector still knows beside its cells goes with the one that is read back.
 	blob := s.encode()
 	if err := s.decode(blob); err != nil {
