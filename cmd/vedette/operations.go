@@ -19,6 +19,6 @@ func operations() []served {
 		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
-		opWatchCells, opWatchJudge, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,
+		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,
 	}
 }

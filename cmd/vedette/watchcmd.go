@@ -491,7 +491,7 @@ within a budget of false alerts, opens a case, and asks the gate to warn of the 
 			return nil
 		},
 	}
-	cmd.AddCommand(status, cells, g.watchShow(), g.watchJudge(), g.watchVouch(), g.watchUnvouch())
+	cmd.AddCommand(status, cells, g.watchQueue(), g.watchShow(), g.watchJudge(), g.watchVouch(), g.watchUnvouch())
 	return cmd
 }
 
