@@ -76,6 +76,7 @@ type Timing struct {
 	Stopped time.Time  `json:"stopped,omitzero"`
 	By      string     `json:"stopped_by,omitempty"`
 	Blocked time.Time  `json:"blocked,omitzero"` // from then on nothing of it was delivered
+	Apart   bool       `json:"acts_apart"`       // acts against it have another clock than its events: when they came among those is not known
 	Detect  Span       `json:"time_to_detect"`   // from its first event
 	Disrupt Span       `json:"time_to_disrupt"`  // from being found until it was first warned of, held, blocked or recalled
 	Lead    Span       `json:"lead_time"`        // from being found to its first target
@@ -251,6 +252,7 @@ func (c *Course) disrupted(t *Timing, outside []send, replayed bool) (past strin
 	for _, a := range c.Acts {
 		switch {
 		case replayed:
+			t.Apart = true
 			past = fmt.Sprintf("%s on %s by the house's clock, and its events were replayed", a.What, a.At.UTC().Format(time.DateOnly))
 		case !a.At.Before(c.Found):
 			stop(a.At, a.What, a.Block)

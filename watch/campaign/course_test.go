@@ -123,6 +123,9 @@ func TestWhatCannotBeKnownIsSaidToBeUnknown(t *testing.T) {
 		list, c := rehearsed()
 		tt.change(&list, &c)
 		got := times(t, list, c)[0]
+		if got.Apart != (len(c.Acts) > 0) {
+			t.Errorf("%s: acts of another clock: %v", tt.name, got.Apart)
+		}
 		if s := tt.span(&got); !strings.Contains(s.Why, tt.why) {
 			t.Errorf("%s: %+v, want not known because …%s…", tt.name, s, tt.why)
 		}

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"vedette"
+	"vedette/watch/rehearsal"
 	"vedette/watch/targeting"
 )
 
-// Lead is a finding about first contacts in a day's queue, without its accounts.
+// Lead is a finding with what a person made of it, without its accounts. One about first contacts has the cell that led to it.
 type Lead struct {
 	Told
-	Queue  string `json:"queue"`
+	Queue  string `json:"queue,omitempty"` // in a day's queue: which one
 	Judged string `json:"judged"`
 }
 
@@ -52,6 +53,29 @@ func (s *Sentry) Queue(ctx context.Context, day time.Time) (Day, error) {
 			out.Latest = t.To.Truncate(24 * time.Hour)
 			break
 		}
+	}
+	return out, nil
+}
+
+// Findings are all that are kept, the oldest first.
+func (s *Sentry) Findings(ctx context.Context) ([]Lead, error) {
+	if err := s.restore(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Lead
+	for _, t := range s.kept.Told {
+		l := Lead{Told: t, Judged: Disposition(rehearsal.Unjudged)}
+		if l.Cell.IsZero() {
+			l.Cell = pathOf(t.Reasons)
+		}
+		for _, j := range s.people.Judged {
+			if j.Cell == t.ID || j.Cell == t.Cell {
+				l.Judged = Disposition(j.What)
+			}
+		}
+		out = append(out, l)
 	}
 	return out, nil
 }
