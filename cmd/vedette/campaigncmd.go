@@ -321,7 +321,7 @@ func (h *house) readSpan(ctx context.Context, from, to time.Time) iter.Seq2[jour
 
 func (g *global) campaign() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "campaign", Short: "Draw what hangs together around a case",
+		Use: "campaign", Short: "Draw what hangs together around a case, and say how long finding and stopping took",
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var svg, graphml bool
@@ -383,7 +383,7 @@ approve". The act is about the names that are known then: with another sibling i
 	f.StringVar(&purpose, "purpose", "notify", "of the permit: notify, protect or file")
 	f.StringVar(&propose, "propose", "", "only write the act, for two people to approve")
 	f.StringArrayVar(&approvals, "approval", nil, "an approval's file; twice")
-	cmd.AddCommand(show)
+	cmd.AddCommand(show, g.campaignTimes())
 	return cmd
 }
 

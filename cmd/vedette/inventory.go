@@ -133,6 +133,10 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 			Form: "surrogates and tokens, at most 16 acquaintances each; findings without accounts", Count: watched.Known, Term: "90 days without activity; groups 3 weeks; the person is erased",
 		},
 		keptThing{
+			What: "partners' words for accounts", About: "people at risk whom a partner vouched for",
+			Form: "keyed digests that answer about one account; partner, reason and staff in clear", Count: len(watched.Vouches), Term: "until they end, at most a year, and 100 days; the person is erased",
+		},
+		keptThing{
 			What: "reports in open cases", About: "who reported, whom and which message",
 			Form: "surrogates; the opened message and whole links sealed for the case; the reported host in clear", Count: reported,
 			Term: "people and opened messages " + days(h.cfg.Retention) + " after all its cases are closed",
@@ -147,7 +151,7 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 	)
 	out.Not = []string{
 		"texts of messages, but of those that somebody reported (sealed for the case)", "URLs and host names that people sent, but the reported ones", "names, numbers, addresses", "unknown fields of events (dropped and counted by name)",
-		"a list of people at risk: enrolment answers one question about one surrogate and ends by itself",
+		"a list of people at risk: enrolment answers one question about one surrogate and ends by itself, and so does a partner's word",
 	}
 	out.Bytes = size(h.folder.dir, "")
 	return out, nil

@@ -65,7 +65,10 @@ deciding, keeping. Events go into the data folder's journal, so a replay that wa
 "vedette decision show" explains each decision. With --scratch nothing is kept.
 
 The past is judged with what is known now. With --as-known an indicator counts only from the moment on when this house had it.
-"decisions" counts the judgement; "answered" counts what a platform would have got, since what is not armed answers allow.`,
+"decisions" counts the judgement; "answered" counts what a platform would have got, since what is not armed answers allow.
+
+The slow watch looks when all events are decided: its findings are told and kept, but no answer of the replay has a warning of a link that a group
+tried first, as it would have had live.`,
 		Example: "  vedette replay events.ndjson\n  vedette replay --scratch --json events.ndjson.gz",
 		Args:    exactly(1, "a file, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {

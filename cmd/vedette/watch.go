@@ -244,7 +244,8 @@ type watchedOut struct {
 	Weeks      float64        `json:"weeks"`             // of events
 	Watched    float64        `json:"weeks_watched"`     // since the bound was set
 	Cells      int            `json:"cells"`             // followed at the end
-	Entries    int            `json:"entries"`           // links that the gate would have been asked to warn of
+	Entries    int            `json:"entries"`           // links that a gate would have been asked to warn of while this happened
+	InForce    int            `json:"entries_in_force"`  // of them, in the gate now: for what comes after the replay
 	Measurable bool           `json:"links_seen"`        // link tokens came
 	Bound      float64        `json:"bound_bits"`        // 0: none was set
 	Promised   float64        `json:"promised_per_week"` // false alerts
@@ -271,6 +272,7 @@ func (h *house) watchPlayed(ctx context.Context) (*watchedOut, error) {
 	out := &watchedOut{
 		Silent: cmp.Or(s.Silent, s.Learning), Findings: s.Found, Digest: s.Digest.String(), Accounts: s.Active, Weeks: weeks(s.From, s.Last),
 		Watched: weeks(s.Set, s.Last), Cells: s.Cells, Entries: len(s.Entries), Measurable: s.Links, Bound: bits(s.Bound), Promised: s.Promised,
+		InForce: len(h.judging.Load().generation.Watching()),
 	}
 	if out.Watched > 0 && s.Active > 0 {
 		n := 0
@@ -330,7 +332,13 @@ func (o *watchedOut) print(w io.Writer) {
 		for _, k := range byCount(o.Findings) {
 			fmt.Fprintf(w, "  %s: %s\n", k, counted(o.Findings[k], "finding", "findings"))
 		}
-		fmt.Fprintf(w, "  %.3g for 10,000 accounts and week; %s asked for warnings of; vedette watch cells\n", o.Rate, counted(o.Entries, "link was", "links were"))
+		fmt.Fprintf(w, "  %.3g for 10,000 accounts and week; vedette watch cells\n", o.Rate)
+		if o.Entries > 0 {
+			fmt.Fprintf(w, "  the gate would have been asked to warn of %s while this happened; %d in force now\n", counted(o.Entries, "link", "links"), o.InForce)
+		}
+	}
+	if o.Digest != "" { // it is on
+		fmt.Fprintln(w, "  It looked after the last event: no answer above has a warning of its.")
 	}
 	if !o.Measurable && o.Accounts > 0 {
 		fmt.Fprintln(w, "  no link token came: nothing was measured of links")

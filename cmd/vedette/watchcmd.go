@@ -430,12 +430,8 @@ var opWatchJudge = operation[cellJudged, sentry.Cell]{"watch.judge", func(ctx co
 	if err != nil {
 		return sentry.Cell{}, err
 	}
-	people, err := h.people.People(ctx)
-	if err != nil {
+	if err := h.enrolled(ctx, in.By); err != nil {
 		return sentry.Cell{}, err
-	}
-	if !slices.ContainsFunc(people, func(p authority.Person) bool { return p.ID == in.By && p.Revoked.IsZero() }) {
-		return sentry.Cell{}, fmt.Errorf("nobody is enrolled as %q; see vedette person list: %w", in.By, vedette.ErrInvalid)
 	}
 	if len(in.Why) > 500 {
 		return sentry.Cell{}, fmt.Errorf("a reason of %d bytes, at most 500: %w", len(in.Why), vedette.ErrInvalid)
@@ -495,7 +491,7 @@ within a budget of false alerts, opens a case, and asks the gate to warn of the 
 			return nil
 		},
 	}
-	cmd.AddCommand(status, cells, g.watchShow(), g.watchJudge())
+	cmd.AddCommand(status, cells, g.watchQueue(), g.watchShow(), g.watchJudge(), g.watchVouch(), g.watchUnvouch())
 	return cmd
 }
 
@@ -634,6 +630,7 @@ func (s *watchStatus) print(w io.Writer, p paint) {
 	t.row("events", fmt.Sprintf("%s taken, %s late, %s a day late and not taken", count(int(s.Counts.Taken)), count(int(s.Counts.Late)), count(int(s.Stale))))
 	t.row("behind", counted(s.Lag, "event", "events"))
 	t.flush()
+	printVouches(w, s.Vouches, s.Ticked)
 }
 
 func printCells(w io.Writer, out watchCells, p paint) {

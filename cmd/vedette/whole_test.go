@@ -185,8 +185,8 @@ func TestTheOperationsAreTheseAlone(t *testing.T) {
 		"report.submit", "case.list", "case.show", "case.confirm", "case.move",
 		"block", "block.list", "block.undo", "recall", "recall.lift", "changes.delivery", "changes.halt", "changes.read", "changes.release", "changes.resume",
 		"evidence.check", "evidence.checkpoint", "evidence.key", "evidence.prove", "evidence.show", "facts.count", "facts.import", "facts.show",
-		"attribute", "campaign.show", "history", "hunt.ask", "hunt.cost", "hunt.end", "hunt.log", "hunt.standing",
-		"watch.cells", "watch.judge", "watch.show", "watch.status",
+		"attribute", "campaign.show", "campaign.times", "history", "hunt.ask", "hunt.cost", "hunt.end", "hunt.log", "hunt.standing",
+		"watch.cells", "watch.judge", "watch.queue", "watch.show", "watch.status", "watch.unvouch", "watch.vouch",
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -75,7 +75,7 @@ func (s *Sentry) decode(b []byte) error {
 	if err != nil {
 		return err
 	}
-	cells.Vouchers = s.deps.Vouchers
+	cells.Vouchers = voucher{s}
 	aims, err := targeting.Restore(s.cfg.Targeting, s.others(cells), parts[2])
 	if err != nil {
 		return err

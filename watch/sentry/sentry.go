@@ -1,6 +1,6 @@
 // Package sentry keeps the slow watch at the journal: it takes what the gate took, keeps what was seen, hands on what was found, and asks the gate for warnings.
 //
-// In:     the journal's entries, in order; what people made of a cell; who was erased.
+// In:     the journal's entries, in order; what people made of a cell; for whom partners vouch; who was erased.
 // Out:    each Finding once, also after a crash; the list of watch entries that the gate should have.
 // Keeps:  population and detectors, in one state of the journal together with its place in it, saved at each tick of event time and when Run ends.
 // Fails:  what cannot be handed on is tried again, and the place stays before it. A saved state that is damaged, or of another model, is said, and the watch
@@ -37,7 +37,7 @@ const Follower = "watch"
 
 const (
 	state  = journal.FollowerState + Follower
-	people = "watch/people" // judgements and erasures: what no journal tells again
+	people = "watch/people" // judgements, partners' words and erasures: what no journal tells again
 )
 
 // Bounds of what is kept beside the detectors.
@@ -95,9 +95,7 @@ type Deps struct {
 	Proven func(ctx context.Context, from uint64) (ids []vedette.Digest, size uint64, err error)
 	// Post gives the gate the whole list of entries that it should have from now on. nil: there is no gate.
 	Post func(ctx context.Context, entries []vedette.Watched) error
-	// Vouchers says who is vouched for. nil: nobody.
-	Vouchers rehearsal.Voucher
-	// AtRisk says who asked for protection, and Key, 32 bytes, seals what is saved of it. nil: nobody did.
+	// AtRisk says who asked for protection. nil: nobody did. Key, 32 bytes, seals what is saved of it, and hides for whom partners vouch.
 	AtRisk     targeting.AtRisk
 	Key        []byte
 	Log        *slog.Logger
@@ -160,15 +158,17 @@ type erasure struct {
 	Account vedette.AccountID `json:"account"`
 	Frame   uint64            `json:"frame"`
 	Index   uint16            `json:"index"`
+	Ticked  time.Time         `json:"ticked"` // the tick before it
 }
 
 // byPeople is kept in a state of its own: the journal does not tell it again.
 type byPeople struct {
-	Judged []Judgement `json:"judged,omitempty"`
-	Erased []erasure   `json:"erased,omitempty"`
+	Judged  []Judgement `json:"judged,omitempty"`
+	Erased  []erasure   `json:"erased,omitempty"`
+	Vouched []vouched   `json:"vouched,omitempty"`
 }
 
-// Sentry follows one partition's journal. It is deterministic: the same journal, judgements and erasures give the same findings and entries, however often
+// Sentry follows one partition's journal. It is deterministic: the same journal, judgements, partners' words and erasures give the same findings and entries, however often
 // it was interrupted. Run is called once at a time; the other methods at any time.
 type Sentry struct {
 	cfg        Config
@@ -189,6 +189,7 @@ type Sentry struct {
 	ticks    int // since the last save
 	kept     kept
 	people   byPeople
+	ticking  time.Time // the tick that is looked at
 	pending  []found
 	known    map[vedette.Digest]bool // findings that the record has and that did not come again yet
 	asked    bool                    // known was read
@@ -246,7 +247,7 @@ func (s *Sentry) begin() (err error) {
 	if s.cells, err = rehearsal.New(s.cfg.Rehearsal, nil); err != nil {
 		return err
 	}
-	s.cells.Vouchers = s.deps.Vouchers
+	s.cells.Vouchers = voucher{s}
 	if s.aims, err = targeting.New(s.cfg.Targeting, s.others(s.cells)); err != nil {
 		return err
 	}
@@ -402,7 +403,11 @@ func accountsOf(e *vedette.Event) []vedette.AccountID {
 func (s *Sentry) tick(st *population.State, at time.Time) {
 	for _, x := range s.people.Erased { // of what still waited to be put in order
 		st.Forget(x.Account)
+		if !x.Ticked.Before(s.kept.Ticked.Add(-s.every())) { // nothing waits for longer
+			s.aims.Forget(st, x.Account)
+		}
 	}
+	s.ticking = at
 	s.cells.Tick(st, at)
 	s.aims.Tick(st, at)
 	for _, j := range s.people.Judged {
@@ -609,10 +614,12 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.deps.Journal.Last()
-	if x := (erasure{account, last.Frame, last.Index}); !slices.Contains(s.people.Erased, x) {
+	x := erasure{account, last.Frame, last.Index, s.kept.Ticked}
+	if !slices.ContainsFunc(s.people.Erased, func(y erasure) bool { return y.Account == account && y.upto() == last }) {
 		first := s.deps.Journal.First() // what the journal has forgotten cannot come again
 		s.people.Erased = append(slices.DeleteFunc(s.people.Erased, func(x erasure) bool { return x.upto().Less(first) }), x)
 	}
+	s.unmark(account)
 	// First, so that a replay after a crash does not bring it back.
 	if err := s.savePeople(ctx); err != nil {
 		return err
@@ -624,10 +631,7 @@ func (s *Sentry) Erase(ctx context.Context, account vedette.AccountID) error {
 	for _, c := range s.cells.Cells() {
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(a vedette.AccountID) bool { return a == account })
 	}
-	// First contacts cannot forget one account yet: what they keep of it, sealed and of nobody any more, goes by its own term of 35 days.
-	if f, ok := any(s.aims).(interface{ Forget(vedette.AccountID) }); ok {
-		f.Forget(account)
-	}
+	s.aims.Forget(s.pop.State(), account)
 	// What the detector still knows beside its cells goes with the one that is read back.
 	blob := s.encode()
 	if err := s.decode(blob); err != nil {
@@ -655,6 +659,11 @@ func (s *Sentry) save(ctx context.Context) error {
 			return fmt.Errorf("sentry: what is recorded: %w", err)
 		}
 		s.kept.Proven = size
+	}
+	if s.retire() {
+		if err := s.savePeople(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.deps.Journal.SaveState(ctx, state, s.at, s.encode()); err != nil {
 		return fmt.Errorf("sentry: keep the watch's place: %w", err)

@@ -388,9 +388,21 @@ func TestAJudgedCellAsksForNothingMore(t *testing.T) {
 func TestErasedMeansGone(t *testing.T) {
 	es := platform()
 	cut := len(es) - 400
-	s, _, _ := whole(t, es[:cut])
-	appendTo(t, s.deps.Journal, es[cut:]) // not taken yet
 	gone := acct(cellAt + 2)
+	// Who looks up whom: of the past, of what waits to be put in order, and of what was not taken yet.
+	for i, at := range []int{len(es) - 1, cut, cut - 1, cut - 5000} {
+		when := es[at].At
+		for k, x := range [...][2]vedette.AccountID{{gone, acct(1)}, {acct(2), gone}} {
+			e := vedette.Event{Tenant: plan.Tenant, ID: plan.Event(1<<25 + 2*i + k), Actor: x[0], At: when, Seen: when, Body: &vedette.NumberLookedUp{Target: x[1], Via: vedette.LookupManual}}
+			es = slices.Insert(es, at+1, e)
+		}
+	}
+	cut += 7 // with the lookups that were put in before it, and right after it
+	s, _, _ := whole(t, es[:cut])
+	if !strings.Contains(string(s.aims.Save(nil)), string(gone[:])) {
+		t.Fatal("first contacts know nothing of the account: the test has changed")
+	}
+	appendTo(t, s.deps.Journal, es[cut:]) // not taken yet
 	if err := s.Erase(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
@@ -404,6 +416,9 @@ func TestErasedMeansGone(t *testing.T) {
 		}
 		if strings.Contains(string(s.cells.Save(nil)), gone.String()) {
 			t.Errorf("%s: the detector would save the account", when)
+		}
+		if strings.Contains(string(s.aims.Save(nil)), string(gone[:])) {
+			t.Errorf("%s: first contacts would save the account", when)
 		}
 	}
 	look("at once", s)

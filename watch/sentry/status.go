@@ -55,6 +55,7 @@ type Status struct {
 	Allowed  int               `json:"warnings_allowed_a_week"`
 	Entries  []Asked           `json:"entries"`  // of three weeks
 	InForce  int               `json:"in_force"` // of them, now
+	Vouches  []Vouch           `json:"vouches"`  // partners' words, those that have ended last
 	Position string            `json:"position"`
 	Behind   bool              `json:"behind"` // the journal has more
 	Counts   population.Counts `json:"events"`
@@ -74,7 +75,7 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 		Silent: s.cells.Silent(), Rebuilt: s.rebuilt, Active: st.Active(), Known: st.Len(), Links: st.Linked(), Ticked: s.kept.Ticked, Last: s.kept.Last,
 		Bound: b.Bound, Set: b.Set, Promised: b.PerWeek, Measured: b.Measured, Alerts: b.Alerts, False: b.False,
 		Found: maps.Clone(s.kept.Found), Digest: s.kept.Digest, Warned: s.week(), Allowed: s.allowed(), InForce: len(s.inForce()), Entries: slices.Clone(s.kept.Asked),
-		Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
+		Vouches: s.vouches(), Position: s.at.String(), Behind: s.at.Less(s.deps.Journal.Last()), Counts: s.pop.Counts(), Stale: s.kept.Stale, Model: s.model,
 	}
 	t := s.aims.Budget()
 	out.Aims = Aims{Silent: s.aims.Silent(), Set: t.Set, Promised: t.Promised, Measured: t.Measured, Bounds: map[string]vedette.MilliBits{}}
@@ -274,7 +275,7 @@ func (w *Whole) Links() (out []vedette.Token) {
 	return out
 }
 
-// Remove takes everything out of a journal that a sentry keeps there, but the judgements.
+// Remove takes everything out of a journal that a sentry keeps there, but people's word.
 func Remove(ctx context.Context, j journal.Journal) error {
 	if err := j.SaveState(ctx, state, journal.Position{}, nil); err != nil {
 		return fmt.Errorf("sentry: remove: %w", err)
