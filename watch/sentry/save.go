@@ -80,6 +80,6 @@ func (s *Sentry) decode(b []byte) error {
 	if err != nil {
 		return err
 	}
-	s.pop, s.cells, s.aims, s.kept = pop, cells, aims, own
+	s.pop, s.cells, s.aims, s.kept, s.ticking = pop, cells, aims, own, own.Ticked
 	return nil
 }

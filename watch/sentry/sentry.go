@@ -189,7 +189,7 @@ type Sentry struct {
 	ticks    int // since the last save
 	kept     kept
 	people   byPeople
-	ticking  time.Time // the tick that is looked at
+	ticking  time.Time // the tick that is looked at, or was last
 	pending  []found
 	known    map[vedette.Digest]bool // findings that the record has and that did not come again yet
 	asked    bool                    // known was read
@@ -258,7 +258,7 @@ func (s *Sentry) begin() (err error) {
 
 // others are what targeting knows from elsewhere.
 func (s *Sentry) others(cells *rehearsal.Detector) targeting.Known {
-	return targeting.Known{AtRisk: s.deps.AtRisk, Kinship: cells, Key: s.deps.Key}
+	return targeting.Known{AtRisk: s.deps.AtRisk, Kinship: cells, Vouchers: voucher{s}, Key: s.deps.Key}
 }
 
 // Run watches until ctx ends, and saves then. It returns ctx's error, or the first of the journal, of Found or of Post.

@@ -113,6 +113,7 @@ func (u *units) forget(d *Detector, x *Unit, a vedette.AccountID) {
 	if i := slices.Index(x.Reached, a); i >= 0 {
 		x.Reached, x.hours = slices.Delete(x.Reached, i, i+1), slices.Delete(x.hours, i, i+1)
 	}
+	x.shielded = without(x.shielded, func(y vedette.AccountID) bool { return y == a })
 	if x.Best.Sender == a {
 		x.Best.Sender = vedette.AccountID{}
 	}
