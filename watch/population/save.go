@@ -14,7 +14,7 @@ import (
 // ErrDamaged says that a saved population is not what was saved.
 var ErrDamaged = fmt.Errorf("population: the saved state is damaged: %w", vedette.ErrInvalid)
 
-const saved = "vedette population 1\n"
+const saved = "vedette population 2\n"
 
 // Save appends everything to b: what is known, and what still waits to be put in order (docs/formats/watch.md). The same events give the same bytes.
 func (p *Population) Save(b []byte) []byte {
@@ -54,7 +54,7 @@ func (s *State) Digest() vedette.Digest {
 // wraps vedette.ErrInvalid.
 func Restore(cfg Config, b []byte, watchers ...Watcher) (*Population, error) {
 	if len(b) < len(saved)+32 || string(b[:len(saved)]) != saved {
-		return nil, fmt.Errorf("population: not a saved state of version 1: %w", ErrDamaged)
+		return nil, fmt.Errorf("population: not a saved state of version 2: %w", ErrDamaged)
 	}
 	body, sum := b[:len(b)-32], b[len(b)-32:]
 	if got := sha256.Sum256(body); string(got[:]) != string(sum) {
@@ -140,7 +140,7 @@ func (w *writer) uses(us []Use) {
 	w.uint(uint64(len(us)))
 	for i := range us {
 		u := &us[i]
-		w.uints(uint64(u.Account), uint64(u.Hour), uint64(u.Count))
+		w.uints(uint64(u.Account), uint64(u.Hour))
 		w.raw(u.Event[:])
 	}
 }
@@ -163,7 +163,7 @@ func (w *writer) state(s *State) {
 		w.raw(a.Probes[:])
 		w.raw(a.Hours[:])
 		w.uints(uint64(a.Born), uint64(a.First), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
-			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Sent), uint64(a.Mute), uint64(len(a.Ties)))
+			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Mute), uint64(len(a.Ties)))
 		for j := range a.Ties {
 			t := &a.Ties[j]
 			asked := uint64(0)
@@ -191,11 +191,11 @@ func (w *writer) state(s *State) {
 	for i := range s.domains {
 		d := &s.domains[i]
 		w.token(d.Token)
-		w.uints(uint64(d.key), uint64(d.First), uint64(d.Last), uint64(d.N), uint64(d.Sends), uint64(d.Opens), uint64(d.Shape))
+		w.uints(uint64(d.key), uint64(d.First), uint64(d.Last), uint64(d.N), uint64(d.Sends), uint64(d.Shape))
 		w.uses(d.Users)
 		w.uint(uint64(len(d.URLs)))
 		for _, u := range d.URLs {
-			w.uints(uint64(u.Hash), uint64(u.Sends), uint64(u.Fetched))
+			w.uints(uint64(u.Hash), uint64(u.Fetched))
 		}
 	}
 }
@@ -296,7 +296,7 @@ func (r *reader) event(e *Event) {
 }
 
 func (r *reader) uses(accounts int) []Use {
-	n := r.len(19)
+	n := r.len(18)
 	if n == 0 {
 		return nil
 	}
@@ -304,7 +304,6 @@ func (r *reader) uses(accounts int) []Use {
 	for i := range us {
 		u := &us[i]
 		read(r, &u.Account, &u.Hour)
-		read(r, &u.Count)
 		r.raw(u.Event[:])
 		if int(u.Account) >= accounts {
 			r.fail()
@@ -347,7 +346,7 @@ func (r *reader) state(s *State) {
 		}
 		a.Carrier, a.Attest, a.Flags, a.Mass = vedette.CarrierClass(four[0]), vedette.Attestation(four[1]), Flag(four[2]), four[3]
 		read(r, &a.Born, &a.First, &a.Last, &a.Woke, &a.Build, &a.ASN)
-		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Sent, &a.Mute)
+		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Mute)
 		if m := r.len(6); m > 0 {
 			a.Ties = make([]Tie, m)
 		}
@@ -386,22 +385,22 @@ func (r *reader) state(s *State) {
 			inside([]Ref{t.one}, n)
 		}
 	}
-	s.domains = make([]Domain, r.len(28))
+	s.domains = make([]Domain, r.len(26))
 	for i := range s.domains {
 		d := &s.domains[i]
 		d.Token = r.token()
 		d.key = narrow(r.uint())
 		read(r, &d.First, &d.Last)
-		read(r, &d.N, &d.Sends, &d.Opens)
+		read(r, &d.N, &d.Sends)
 		read(r, &d.Shape)
 		d.Users = r.uses(n)
-		if m := r.len(3); m > 0 {
+		if m := r.len(2); m > 0 {
 			d.URLs = make([]URL, m)
 		}
 		for j := range d.URLs {
 			u := &d.URLs[j]
 			read(r, &u.Hash)
-			read(r, &u.Sends, &u.Fetched)
+			read(r, &u.Fetched)
 		}
 	}
 	for i := range s.accounts {

@@ -48,7 +48,6 @@ type Account struct {
 	Hosted   uint16 // from a hoster's or an anonymous network
 	Fresh    uint16 // strangers written to in about two weeks, answered or not
 	Strange  uint16 // strangers written to who did not answer
-	Sent     uint16
 	Mute     uint16 // messages with a link of which no token came, to strangers
 	Probes   [Probes]uint8
 	Hours    [12]uint8 // activity by hour of the day, UTC: 4 bits each, halved when one is full
@@ -107,7 +106,6 @@ type Thing struct {
 type Use struct {
 	Account Ref
 	Hour    uint32 // the last one
-	Count   uint16
 	Event   vedette.EventID // the last one; zero: as Account.Proof
 }
 
@@ -119,7 +117,6 @@ type Domain struct {
 	Last  uint32 // hour
 	N     uint16 // accounts that met it, about; saturates
 	Sends uint16
-	Opens uint16 // previews and openings
 	Shape vedette.ShapeFlag
 	Users []Use // of a new one, at most 40
 	URLs  []URL
@@ -128,8 +125,7 @@ type Domain struct {
 // URL is one link of a new domain.
 type URL struct {
 	Hash    uint32
-	Sends   uint8
-	Fetched uint8
+	Fetched uint8 // previews and openings
 }
 
 // State is what is known at one moment of event time.
@@ -410,7 +406,7 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 		}
 		x.uses = s.room()
 		first := &s.accounts[x.one]
-		s.shared[x.uses-1] = append(s.shared[x.uses-1][:0], Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now)), Count: 1})
+		s.shared[x.uses-1] = append(s.shared[x.uses-1][:0], Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now))})
 	}
 	if x.Over {
 		if s.owns(r, t) {
@@ -422,7 +418,6 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	for i := range us {
 		if u := &us[i]; u.Account == r {
 			u.Hour, u.Event = s.now, e.ID
-			bump(&u.Count)
 			return
 		}
 	}
@@ -434,14 +429,14 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	}
 	if len(us) == maxShared {
 		if i := s.weakest(us); i >= 0 {
-			us[i] = Use{r, s.now, 1, e.ID}
+			us[i] = Use{r, s.now, e.ID}
 			return
 		}
 		x.Over = true
 		s.drop(x)
 		return
 	}
-	s.shared[x.uses-1] = append(us, Use{r, s.now, 1, e.ID})
+	s.shared[x.uses-1] = append(us, Use{r, s.now, e.ID})
 }
 
 // weakest is the place of a use that may be forgotten for another one: of somebody with a life of their own, or two weeks old.
@@ -491,10 +486,6 @@ func (s *State) owns(r, t Ref) bool {
 
 // message notes who wrote to whom, and the links in it.
 func (s *State) message(r Ref, e *Event) {
-	a := &s.accounts[r]
-	if a.Sent < 65000 {
-		a.Sent += min(e.Count, 200)
-	}
 	to := r
 	if !e.Peer.IsZero() && e.Peer != e.Actor {
 		to = s.account(e.Peer, e)
@@ -596,12 +587,8 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 	x := &s.domains[d]
 	x.Last = s.now
 	actor := s.accounts[r].ID == e.Actor // counted once for an event, not once for each account in it
-	if actor {
-		if fetched {
-			bump(&x.Opens)
-		} else {
-			bump(&x.Sends)
-		}
+	if actor && !fetched {
+		bump(&x.Sends)
 	}
 	if x.First == 0 || x.N > maxUsers {
 		bump(&x.N)
@@ -613,7 +600,6 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 	for i := range x.Users {
 		if u := &x.Users[i]; u.Account == r {
 			u.Hour, u.Event = s.now, e.ID
-			bump(&u.Count)
 			return
 		}
 	}
@@ -622,7 +608,7 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 		x.Users, x.URLs = nil, nil // many people's: nobody's in particular
 		return
 	}
-	x.Users = append(x.Users, Use{r, s.now, 1, e.ID})
+	x.Users = append(x.Users, Use{r, s.now, e.ID})
 	a := &s.accounts[r]
 	if len(a.Domains) == maxDomains {
 		copy(a.Domains, a.Domains[1:])
@@ -640,8 +626,6 @@ func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {
 		if u := &d.URLs[i]; u.Hash == h {
 			if fetched {
 				bump(&u.Fetched)
-			} else {
-				bump(&u.Sends)
 			}
 			return
 		}
@@ -650,8 +634,6 @@ func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {
 		u := URL{Hash: h}
 		if fetched {
 			u.Fetched = 1
-		} else {
-			u.Sends = 1
 		}
 		d.URLs = append(d.URLs, u)
 	}

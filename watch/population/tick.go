@@ -103,7 +103,7 @@ func (s *State) Lonely(a *Account) bool { return a.Mass <= s.lonely }
 // fade halves what is counted of an account.
 func fade(a *Account) {
 	a.Sessions, a.Foreign, a.Hosted = a.Sessions/2, a.Foreign/2, a.Hosted/2
-	a.Fresh, a.Strange, a.Sent, a.Mute = a.Fresh/2, a.Strange/2, a.Sent/2, a.Mute/2
+	a.Fresh, a.Strange, a.Mute = a.Fresh/2, a.Strange/2, a.Mute/2
 	for i := range a.Probes {
 		a.Probes[i] /= 2
 	}
