@@ -153,9 +153,8 @@ func (w *writer) refs(rs []Ref) {
 }
 
 func (w *writer) state(s *State) {
-	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.lonely), uint64(s.active), s.links, uint64(len(s.accounts)))
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.lonely), uint64(s.active), s.links, uint64(s.accounts.len()))
+	for _, a := range s.accounts.all() {
 		w.raw(a.ID[:])
 		w.raw(a.Proof[:])
 		w.raw(a.Country[:])
@@ -163,28 +162,28 @@ func (w *writer) state(s *State) {
 		w.raw(a.Probes[:])
 		w.raw(a.Hours[:])
 		w.uints(uint64(a.Born), uint64(a.First), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
-			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Mute), uint64(len(a.Ties)))
-		for j := range a.Ties {
-			t := &a.Ties[j]
+			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Mute), uint64(a.ties.len()))
+		ts := s.Ties(a)
+		for j := range ts {
+			t := &ts[j]
 			asked := uint64(0)
 			if t.Asked {
 				asked = 1
 			}
 			w.uints(uint64(t.Peer), uint64(t.Out), uint64(t.In), uint64(t.First), uint64(t.Last), asked)
 		}
-		w.refs(a.Things)
-		w.refs(a.Domains)
+		w.refs(s.ThingsOf(a))
+		w.refs(s.DomainsOf(a))
 	}
-	w.uint(uint64(len(s.things)))
-	for i := range s.things {
-		t := &s.things[i]
+	w.uint(uint64(s.things.len()))
+	for _, t := range s.things.all() {
 		over := uint64(0)
 		if t.Over {
 			over = 1
 		}
 		w.uints(uint64(t.key), uint64(t.Kind), uint64(t.Class), over, uint64(t.N), uint64(t.Last), uint64(t.one), min(1, uint64(t.uses)))
 		if t.uses != 0 {
-			w.uses(s.shared[t.uses-1])
+			w.uses(s.Uses(t))
 		}
 	}
 	w.uint(uint64(len(s.domains)))
@@ -295,34 +294,36 @@ func (r *reader) event(e *Event) {
 	}
 }
 
-func (r *reader) uses(accounts int) []Use {
-	n := r.len(18)
-	if n == 0 {
-		return nil
+// few reads a count of at most so many things, which take at least size bytes each.
+func (r *reader) few(most, size int) int {
+	n := r.len(size)
+	if n > most {
+		r.fail()
+		return 0
 	}
-	us := make([]Use, n)
+	return n
+}
+
+func (r *reader) uses(us []Use, accounts int) {
 	for i := range us {
 		u := &us[i]
 		read(r, &u.Account, &u.Hour)
 		r.raw(u.Event[:])
-		if int(u.Account) >= accounts {
-			r.fail()
-			return nil
-		}
+		r.inside(u.Account, accounts)
 	}
-	return us
 }
 
-func (r *reader) refs() []Ref {
-	n := r.len(1)
-	if n == 0 {
-		return nil
-	}
-	rs := make([]Ref, n)
+func (r *reader) refs(rs []Ref) {
 	for i := range rs {
 		read(r, &rs[i])
 	}
-	return rs
+}
+
+// inside checks a place among n.
+func (r *reader) inside(x Ref, n int) {
+	if int(x) >= n {
+		r.fail()
+	}
 }
 
 func (r *reader) state(s *State) {
@@ -330,16 +331,10 @@ func (r *reader) state(s *State) {
 	read(r, &s.lonely)
 	s.active, s.links = int(r.uint()), r.uint()
 	n := r.len(70)
-	s.accounts = make([]Account, n)
-	inside := func(rs []Ref, n int) {
-		for _, x := range rs {
-			if int(x) >= n {
-				r.fail()
-			}
-		}
-	}
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	for range n {
+		at := s.accounts.add(1)
+		a := s.accounts.at(at)
+		*a = Account{}
 		var four [4]byte
 		for _, b := range [][]byte{a.ID[:], a.Proof[:], a.Country[:], four[:], a.Probes[:], a.Hours[:]} {
 			r.raw(b)
@@ -347,18 +342,17 @@ func (r *reader) state(s *State) {
 		a.Carrier, a.Attest, a.Flags, a.Mass = vedette.CarrierClass(four[0]), vedette.Attestation(four[1]), Flag(four[2]), four[3]
 		read(r, &a.Born, &a.First, &a.Last, &a.Woke, &a.Build, &a.ASN)
 		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Mute)
-		if m := r.len(6); m > 0 {
-			a.Ties = make([]Tie, m)
-		}
-		for j := range a.Ties {
-			t := &a.Ties[j]
+		ts := s.ties.resize(at, r.few(MaxTies, 6))
+		for j := range ts {
+			t := &ts[j]
 			read(r, &t.Peer)
 			read(r, &t.Out, &t.In)
 			read(r, &t.First, &t.Last)
 			t.Asked = r.uint() == 1
-			inside([]Ref{t.Peer}, n)
+			r.inside(t.Peer, n)
 		}
-		a.Things, a.Domains = r.refs(), r.refs()
+		r.refs(s.on.resize(at, r.few(maxThings, 1)))
+		r.refs(s.met.resize(at, r.few(maxDomains, 1)))
 		if a.Build != 0 {
 			s.builds[a.Build]++
 		}
@@ -369,9 +363,10 @@ func (r *reader) state(s *State) {
 			return
 		}
 	}
-	s.things = make([]Thing, r.len(8))
-	for i := range s.things {
-		t := &s.things[i]
+	for range r.len(8) {
+		at := s.things.add(1)
+		t := s.things.at(at)
+		*t = Thing{}
 		t.key = narrow(r.uint())
 		read(r, &t.Kind)
 		read(r, &t.Class)
@@ -379,10 +374,12 @@ func (r *reader) state(s *State) {
 		read(r, &t.N, &t.Last)
 		read(r, &t.one)
 		if r.uint() == 1 {
-			t.uses = s.room()
-			s.shared[t.uses-1] = r.uses(n)
+			us := s.uses.resize(at, r.few(maxShared, 18))
+			if r.uses(us, n); len(us) == 0 {
+				r.fail()
+			}
 		} else {
-			inside([]Ref{t.one}, n)
+			r.inside(t.one, n)
 		}
 	}
 	s.domains = make([]Domain, r.len(26))
@@ -393,8 +390,11 @@ func (r *reader) state(s *State) {
 		read(r, &d.First, &d.Last)
 		read(r, &d.N, &d.Sends)
 		read(r, &d.Shape)
-		d.Users = r.uses(n)
-		if m := r.len(2); m > 0 {
+		if m := r.few(maxUsers, 18); m > 0 {
+			d.Users = make([]Use, m)
+		}
+		r.uses(d.Users, n)
+		if m := r.few(maxURLs, 2); m > 0 {
 			d.URLs = make([]URL, m)
 		}
 		for j := range d.URLs {
@@ -403,8 +403,12 @@ func (r *reader) state(s *State) {
 			read(r, &u.Fetched)
 		}
 	}
-	for i := range s.accounts {
-		inside(s.accounts[i].Things, len(s.things))
-		inside(s.accounts[i].Domains, len(s.domains))
+	for _, a := range s.accounts.all() {
+		for _, x := range s.ThingsOf(a) {
+			r.inside(x, s.things.len())
+		}
+		for _, x := range s.DomainsOf(a) {
+			r.inside(x, len(s.domains))
+		}
 	}
 }

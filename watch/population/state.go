@@ -2,6 +2,7 @@ package population
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"vedette"
@@ -51,9 +52,9 @@ type Account struct {
 	Mute     uint16 // messages with a link of which no token came, to strangers
 	Probes   [Probes]uint8
 	Hours    [12]uint8 // activity by hour of the day, UTC: 4 bits each, halved when one is full
-	Ties     []Tie
-	Things   []Ref
-	Domains  []Ref
+	ties     list
+	things   list
+	domains  list
 }
 
 // Flag is a set of yes-or-no properties of an account.
@@ -98,14 +99,14 @@ type Thing struct {
 	Over  bool   // more accounts are on it than are named
 	N     uint16 // accounts ever on it, about; saturates
 	Last  uint16 // day
-	one   Ref    // the only account, where uses is 0
-	uses  uint32 // place in State.shared + 1
+	one   Ref    // the only account, where there are no uses
+	uses  list
 }
 
 // Use is an account's part in a thing or a domain.
 type Use struct {
 	Account Ref
-	Hour    uint32 // the last one
+	Hour    uint32          // the last one
 	Event   vedette.EventID // the last one; zero: as Account.Proof
 }
 
@@ -130,57 +131,65 @@ type URL struct {
 
 // State is what is known at one moment of event time.
 type State struct {
-	accounts []Account
-	things   []Thing
-	shared   [][]Use
+	accounts table[Account]
+	ties     lists[Tie] // of accounts
+	on       lists[Ref] // things that accounts are on
+	met      lists[Ref] // new domains that accounts met
+	things   table[Thing]
+	uses     lists[Use] // of things
 	domains  []Domain
 	byID     index[wide]
 	byThing  index[narrow]
 	byDomain index[narrow]
 	builds   map[uint32]uint32
 	asns     map[uint32]uint32
-	free     []uint32 // of shared
-	now      uint32   // hour
-	start    uint32   // hour of the first event
-	settled  uint32   // hour from which on a first sight is news
-	settling uint32   // hours
-	day      uint32   // of the last daily work
-	lonely   uint8    // the mass up to which an account is lonely, as of the last tick
-	active   int      // accounts that were active in the last ten days, as of the last tick
-	links    uint64   // events with link tokens
+	now      uint32 // hour
+	start    uint32 // hour of the first event
+	settled  uint32 // hour from which on a first sight is news
+	settling uint32 // hours
+	day      uint32 // of the last daily work
+	lonely   uint8  // the mass up to which an account is lonely, as of the last tick
+	active   int    // accounts that were active in the last ten days, as of the last tick
+	links    uint64 // events with link tokens
 }
 
 func newState(c Config) *State {
-	return &State{settling: uint32(c.Settling / time.Hour), builds: map[uint32]uint32{}, asns: map[uint32]uint32{}}
+	s := &State{settling: uint32(c.Settling / time.Hour), builds: map[uint32]uint32{}, asns: map[uint32]uint32{}}
+	s.ties.mine = func(r Ref) *list { return &s.accounts.at(r).ties }
+	s.on.mine = func(r Ref) *list { return &s.accounts.at(r).things }
+	s.met.mine = func(r Ref) *list { return &s.accounts.at(r).domains }
+	s.uses.mine = func(t Ref) *list { return &s.things.at(t).uses }
+	return s
 }
 
-func (s *State) accountKey(r uint32) wide  { return wide(s.accounts[r].ID) }
-func (s *State) thingKey(r uint32) narrow  { return s.things[r].key }
+func (s *State) accountKey(r uint32) wide  { return wide(s.accounts.at(r).ID) }
+func (s *State) thingKey(r uint32) narrow  { return s.things.at(r).key }
 func (s *State) domainKey(r uint32) narrow { return s.domains[r].key }
 
 // Len is how many accounts are kept, gone ones included.
-func (s *State) Len() int { return len(s.accounts) }
+func (s *State) Len() int { return s.accounts.len() }
 
 // Active is how many accounts were active in the ten days before the last tick.
 func (s *State) Active() int { return s.active }
 
 // Account returns an account by its place. It is the state's own.
-func (s *State) Account(r Ref) *Account { return &s.accounts[r] }
+func (s *State) Account(r Ref) *Account { return s.accounts.at(r) }
+
+// Ties, ThingsOf and DomainsOf return an account's acquaintances, what it is on, and the new domains that it met. They are the state's own, good until the next
+// event.
+func (s *State) Ties(a *Account) []Tie      { return s.ties.items(a.ties) }
+func (s *State) ThingsOf(a *Account) []Ref  { return s.on.items(a.things) }
+func (s *State) DomainsOf(a *Account) []Ref { return s.met.items(a.domains) }
 
 // Find returns the place of an account.
 func (s *State) Find(a vedette.AccountID) (Ref, bool) { return s.byID.find(wide(a), s.accountKey) }
 
 // Things is how many things are kept; Thing returns one.
-func (s *State) Things() int        { return len(s.things) }
-func (s *State) Thing(r Ref) *Thing { return &s.things[r] }
+func (s *State) Things() int        { return s.things.len() }
+func (s *State) Thing(r Ref) *Thing { return s.things.at(r) }
 
 // Uses returns who is on a thing, as far as they are named: nil where only one is, or too many.
-func (s *State) Uses(t *Thing) []Use {
-	if t.uses == 0 {
-		return nil
-	}
-	return s.shared[t.uses-1]
-}
+func (s *State) Uses(t *Thing) []Use { return s.uses.items(t.uses) }
 
 // Domains is how many domains are kept; Domain returns one.
 func (s *State) Domains() int         { return len(s.domains) }
@@ -248,19 +257,19 @@ func (s *State) account(id vedette.AccountID, e *Event) Ref {
 	if r, ok := s.Find(id); ok {
 		return r
 	}
-	r := Ref(len(s.accounts))
-	a := Account{ID: id, First: s.now, Proof: e.ID}
+	r := s.accounts.add(1)
+	a := s.accounts.at(r)
+	*a = Account{ID: id, First: s.now, Proof: e.ID}
 	if s.now >= s.settled && (e.Kind != vedette.KindAccountRegistered || e.Actor != id) {
 		a.Woke = s.now // it was here before, and silent since before the first event
 	}
-	s.accounts = append(s.accounts, a)
 	s.byID.add(wide(id), r, s.accountKey)
 	return r
 }
 
 // saw stamps an account's own activity.
 func (s *State) saw(r Ref) {
-	a := &s.accounts[r]
+	a := s.accounts.at(r)
 	if a.Last != 0 && s.now-a.Last >= uint32(Silence/time.Hour) {
 		a.Woke = s.now
 	}
@@ -297,7 +306,7 @@ func (s *State) apply(e *Event) {
 	}
 	r := s.account(e.Actor, e)
 	s.saw(r)
-	a := &s.accounts[r]
+	a := s.accounts.at(r)
 	probe := func(p Probe) { bump(&a.Probes[p]) }
 	switch e.Kind {
 	case vedette.KindAccountRegistered:
@@ -363,7 +372,7 @@ func (s *State) apply(e *Event) {
 
 // session notes where an account came from, and on what.
 func (s *State) session(r Ref, e *Event) {
-	a := &s.accounts[r]
+	a := s.accounts.at(r)
 	bump(&a.Sessions)
 	if a.Country != (vedette.Country{}) && e.Network.Country != (vedette.Country{}) && a.Country != e.Network.Country {
 		bump(&a.Foreign)
@@ -392,21 +401,20 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	t, ok := s.byThing.find(k, s.thingKey)
 	day := uint16(s.now / 24)
 	if !ok {
-		t = Ref(len(s.things))
-		s.things = append(s.things, Thing{key: k, Kind: kind, Class: class, N: 1, Last: day, one: r})
+		t = s.things.add(1)
+		*s.things.at(t) = Thing{key: k, Kind: kind, Class: class, N: 1, Last: day, one: r}
 		s.byThing.add(k, t, s.thingKey)
 		s.owns(r, t)
 		return
 	}
-	x := &s.things[t]
+	x := s.things.at(t)
 	x.Last = day
 	if x.uses == 0 && !x.Over {
 		if x.one == r {
 			return
 		}
-		x.uses = s.room()
-		first := &s.accounts[x.one]
-		s.shared[x.uses-1] = append(s.shared[x.uses-1][:0], Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now))})
+		first := s.accounts.at(x.one)
+		s.uses.add(t, Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now))})
 	}
 	if x.Over {
 		if s.owns(r, t) {
@@ -414,7 +422,7 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 		}
 		return
 	}
-	us := s.shared[x.uses-1]
+	us := s.Uses(x)
 	for i := range us {
 		if u := &us[i]; u.Account == r {
 			u.Hour, u.Event = s.now, e.ID
@@ -424,7 +432,7 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	if s.owns(r, t) {
 		bump(&x.N)
 	}
-	if !s.Lonely(&s.accounts[r]) && kind != SharedGroup {
+	if !s.Lonely(s.accounts.at(r)) && kind != SharedGroup {
 		return // somebody with a life of their own: counted, not named
 	}
 	if len(us) == maxShared {
@@ -433,54 +441,34 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 			return
 		}
 		x.Over = true
-		s.drop(x)
+		s.uses.resize(t, 0)
 		return
 	}
-	s.shared[x.uses-1] = append(us, Use{r, s.now, e.ID})
+	s.uses.add(t, Use{r, s.now, e.ID})
 }
 
 // weakest is the place of a use that may be forgotten for another one: of somebody with a life of their own, or two weeks old.
 func (s *State) weakest(us []Use) int {
 	for i := range us {
-		if !s.Lonely(&s.accounts[us[i].Account]) || s.now-us[i].Hour > uint32(Silence/time.Hour) {
+		if !s.Lonely(s.accounts.at(us[i].Account)) || s.now-us[i].Hour > uint32(Silence/time.Hour) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (s *State) room() uint32 {
-	if n := len(s.free); n > 0 {
-		r := s.free[n-1]
-		s.free = s.free[:n-1]
-		return r
-	}
-	s.shared = append(s.shared, make([]Use, 0, 2))
-	return uint32(len(s.shared))
-}
-
-func (s *State) drop(t *Thing) {
-	if t.uses != 0 {
-		s.shared[t.uses-1] = s.shared[t.uses-1][:0]
-		s.free = append(s.free, t.uses)
-		t.uses = 0
-	}
-}
-
 // owns notes a thing with an account, and tells whether it was not among the account's things. The oldest is forgotten.
 func (s *State) owns(r, t Ref) bool {
-	a := &s.accounts[r]
-	for _, x := range a.Things {
-		if x == t {
-			return false
-		}
+	on := s.ThingsOf(s.accounts.at(r))
+	if slices.Contains(on, t) {
+		return false
 	}
-	if len(a.Things) == maxThings {
-		copy(a.Things, a.Things[1:])
-		a.Things[maxThings-1] = t
+	if len(on) == maxThings {
+		copy(on, on[1:])
+		on[maxThings-1] = t
 		return true
 	}
-	a.Things = append(a.Things, t)
+	s.on.add(r, t)
 	return true
 }
 
@@ -492,7 +480,7 @@ func (s *State) message(r Ref, e *Event) {
 		s.write(r, to, e)
 	}
 	if e.HasLink == vedette.Yes && len(e.Links) == 0 && e.Stranger == vedette.Yes {
-		bump(&s.accounts[r].Mute)
+		bump(&s.accounts.at(r).Mute)
 	}
 	for i := range e.Links {
 		s.meet(r, &e.Links[i], e, false)
@@ -505,7 +493,7 @@ func (s *State) message(r Ref, e *Event) {
 func (s *State) write(from, to Ref, e *Event) {
 	day := uint16(s.now / 24)
 	n := uint8(min(e.Count, 255))
-	a := &s.accounts[from]
+	a := s.accounts.at(from)
 	t := s.tie(from, to)
 	if t == nil {
 		t = s.befriend(from, Tie{Peer: to, First: day})
@@ -521,7 +509,7 @@ func (s *State) write(from, to Ref, e *Event) {
 		back = s.befriend(to, Tie{Peer: from, First: day})
 	}
 	if back.Asked && back.In == 0 {
-		if b := &s.accounts[to]; b.Strange > 0 {
+		if b := s.accounts.at(to); b.Strange > 0 {
 			b.Strange-- // answered
 		}
 	}
@@ -533,7 +521,7 @@ func add(a, b uint8) uint8 {
 }
 
 func (s *State) tie(r, to Ref) *Tie {
-	ts := s.accounts[r].Ties
+	ts := s.Ties(s.accounts.at(r))
 	for i := range ts {
 		if ts[i].Peer == to {
 			return &ts[i]
@@ -547,23 +535,19 @@ func (s *State) Tie(r, to Ref) *Tie { return s.tie(r, to) }
 
 // befriend adds an acquaintance. Where there are too many, one without answers goes first, then the one that was quiet longest.
 func (s *State) befriend(r Ref, t Tie) *Tie {
-	a := &s.accounts[r]
-	if len(a.Ties) < MaxTies {
-		if len(a.Ties) == cap(a.Ties) {
-			a.Ties = append(make([]Tie, 0, min(MaxTies, cap(a.Ties)+4)), a.Ties...)
-		}
-		a.Ties = append(a.Ties, t)
-		return &a.Ties[len(a.Ties)-1]
+	ts := s.Ties(s.accounts.at(r))
+	if len(ts) < MaxTies {
+		return s.ties.add(r, t)
 	}
 	least := 0
-	for i := range a.Ties {
-		x, y := &a.Ties[i], &a.Ties[least]
+	for i := range ts {
+		x, y := &ts[i], &ts[least]
 		if x.Mutual() != y.Mutual() && !x.Mutual() || x.Mutual() == y.Mutual() && x.Last < y.Last {
 			least = i
 		}
 	}
-	a.Ties[least] = t
-	return &a.Ties[least]
+	ts[least] = t
+	return &ts[least]
 }
 
 // meet notes that an account sent, got or opened a link.
@@ -586,7 +570,7 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 	}
 	x := &s.domains[d]
 	x.Last = s.now
-	actor := s.accounts[r].ID == e.Actor // counted once for an event, not once for each account in it
+	actor := s.accounts.at(r).ID == e.Actor // counted once for an event, not once for each account in it
 	if actor && !fetched {
 		bump(&x.Sends)
 	}
@@ -609,12 +593,12 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 		return
 	}
 	x.Users = append(x.Users, Use{r, s.now, e.ID})
-	a := &s.accounts[r]
-	if len(a.Domains) == maxDomains {
-		copy(a.Domains, a.Domains[1:])
-		a.Domains = a.Domains[:maxDomains-1]
+	if met := s.DomainsOf(s.accounts.at(r)); len(met) == maxDomains {
+		copy(met, met[1:])
+		met[maxDomains-1] = d
+		return
 	}
-	a.Domains = append(a.Domains, d)
+	s.met.add(r, d)
 }
 
 func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {

@@ -126,7 +126,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	}
 	done := map[population.Ref]bool{}
 	for _, r := range members {
-		for _, x := range s.Account(r).Domains {
+		for _, x := range s.DomainsOf(s.Account(r)) {
 			d := s.Domain(x)
 			if done[x] || !s.IsFresh(d) || inside(d.Users) < 2 {
 				continue
@@ -142,7 +142,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	}
 	clear(done)
 	for _, r := range members {
-		for _, x := range s.Account(r).Things {
+		for _, x := range s.ThingsOf(s.Account(r)) {
 			us := s.Uses(s.Thing(x))
 			if done[x] || inside(us) < 2 {
 				continue

@@ -153,8 +153,9 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 	for _, r := range members {
 		a := s.Account(r)
 		alone := true
-		for i := range a.Ties {
-			t := &a.Ties[i]
+		ts := s.Ties(a)
+		for i := range ts {
+			t := &ts[i]
 			switch {
 			case m.in[t.Peer] == m.group:
 				in += float64(min(t.Out, 6))
@@ -212,7 +213,7 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 		for p := range probes {
 			probes[p] += float64(a.Probes[p])
 		}
-		m.things, m.doms = append(m.things, a.Things...), append(m.doms, a.Domains...)
+		m.things, m.doms = append(m.things, s.ThingsOf(a)...), append(m.doms, s.DomainsOf(a)...)
 	}
 	f[Inward] = in / (in + ext + str + 4)
 	f[Orphan] = orphans / k

@@ -44,7 +44,7 @@ func candidate(s *population.State, a *population.Account) bool {
 	if s.Lonely(a) {
 		return true
 	}
-	for _, r := range a.Domains {
+	for _, r := range s.DomainsOf(a) {
 		if d := s.Domain(r); d.N >= 2 && d.N <= fewUsers && s.IsFresh(d) {
 			return true
 		}
@@ -164,9 +164,9 @@ func (g *grouping) acquaintances(s *population.State) {
 		if !g.in[i] {
 			continue
 		}
-		a := s.Account(population.Ref(i))
-		for j := range a.Ties {
-			t := &a.Ties[j]
+		ts := s.Ties(s.Account(population.Ref(i)))
+		for j := range ts {
+			t := &ts[j]
 			if int(t.Peer) < i || !g.in[t.Peer] || today-t.Last > 21 {
 				continue
 			}

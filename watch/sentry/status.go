@@ -209,7 +209,7 @@ func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
 		return time.Unix(int64(h)*3600, 0).UTC()
 	}
 	l.Registered, l.Woke, l.Last, l.Gone = hour(a.Born), hour(a.Woke), hour(a.Last), a.Flags&population.Gone != 0
-	for _, x := range a.Things {
+	for _, x := range st.ThingsOf(a) {
 		switch t := st.Thing(x); {
 		case t.N < 2:
 		case t.Kind == population.SharedDevice:
@@ -218,7 +218,7 @@ func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
 			l.Networks++
 		}
 	}
-	for _, x := range a.Domains {
+	for _, x := range st.DomainsOf(a) {
 		if st.IsFresh(st.Domain(x)) {
 			l.Links++
 		}

@@ -106,8 +106,9 @@ func (d *Detector) device(s *population.State, e *population.Event) {
 	today := uint16(e.At.Unix() / 86400)
 	var best Contact
 	found := false
-	for i := range a.Ties {
-		t := &a.Ties[i]
+	ts := s.Ties(a)
+	for i := range ts {
+		t := &ts[i]
 		if t.In == 0 || today-t.First > lure {
 			continue
 		}
@@ -342,9 +343,10 @@ func looks(f vedette.ShapeFlag) (n float64) {
 // apart tells whether two accounts share no group and no acquaintance. A group that the stranger put the recipient into does not count.
 func apart(s *population.State, f, r population.Ref, way Way) float64 {
 	a, b := s.Account(f), s.Account(r)
-	for i := range a.Ties {
-		for j := range b.Ties {
-			if a.Ties[i].Peer == b.Ties[j].Peer && (a.Ties[i].Mutual() || b.Ties[j].Mutual()) {
+	ours, theirs := s.Ties(a), s.Ties(b)
+	for i := range ours {
+		for j := range theirs {
+			if x, y := &ours[i], &theirs[j]; x.Peer == y.Peer && (x.Mutual() || y.Mutual()) {
 				return 0
 			}
 		}
@@ -353,8 +355,8 @@ func apart(s *population.State, f, r population.Ref, way Way) float64 {
 	if way == AddedGroup {
 		need = 2
 	}
-	for _, x := range a.Things {
-		for _, y := range b.Things {
+	for _, x := range s.ThingsOf(a) {
+		for _, y := range s.ThingsOf(b) {
 			if x == y && s.Thing(x).Kind == population.SharedGroup {
 				if need--; need == 0 {
 					return 0
