@@ -10,16 +10,19 @@ import (
 // tick does what is due each day and each week.
 func (s *State) tick(at time.Time) {
 	s.now = max(s.now, uint32(at.Unix()/3600))
-	day := s.now / 24
-	if day == s.day {
+	day, before := s.now/24, s.day
+	if day == before {
 		return
 	}
 	s.day = day
 	s.daily()
-	if day%7 == 3 {
+	if weekOf(day) != weekOf(before) {
 		s.compact()
 	}
 }
+
+// weekOf is the week since 1970 of a day; weeks begin on Sundays.
+func weekOf(day uint32) uint32 { return (day + 4) / 7 }
 
 // oldTie is how many days an acquaintance must last before it counts as one of a life of one's own.
 const oldTie = 14
