@@ -166,11 +166,8 @@ func (w *writer) state(s *State) {
 		ts := s.Ties(a)
 		for j := range ts {
 			t := &ts[j]
-			asked := uint64(0)
-			if t.Asked {
-				asked = 1
-			}
-			w.uints(uint64(t.Peer), uint64(t.Out), uint64(t.In), uint64(t.First), uint64(t.Last), asked)
+			w.uint(uint64(t.Peer))
+			w.raw([]byte{t.Out, t.In, t.first, t.last})
 		}
 		w.refs(s.ThingsOf(a))
 		w.refs(s.DomainsOf(a))
@@ -342,14 +339,14 @@ func (r *reader) state(s *State) {
 		a.Carrier, a.Attest, a.Flags, a.Mass = vedette.CarrierClass(four[0]), vedette.Attestation(four[1]), Flag(four[2]), four[3]
 		read(r, &a.Born, &a.First, &a.Last, &a.Woke, &a.Build, &a.ASN)
 		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Mute)
-		ts := s.ties.resize(at, r.few(MaxTies, 6))
+		ts := s.ties.resize(at, r.few(MaxTies, 5))
 		for j := range ts {
 			t := &ts[j]
 			read(r, &t.Peer)
-			read(r, &t.Out, &t.In)
-			read(r, &t.First, &t.Last)
-			t.Asked = r.uint() == 1
 			r.inside(t.Peer, n)
+			var four [4]byte
+			r.raw(four[:])
+			t.Out, t.In, t.first, t.last = four[0], four[1], four[2], four[3]
 		}
 		r.refs(s.on.resize(at, r.few(maxThings, 1)))
 		r.refs(s.met.resize(at, r.few(maxDomains, 1)))

@@ -68,13 +68,27 @@ const (
 	dead                         // will be dropped
 )
 
-// Tie is an acquaintance. Days are whole ones since 1970.
+// Tie is an acquaintance.
 type Tie struct {
-	Peer        Ref
-	Out, In     uint8 // messages, up to 255
-	First, Last uint16
-	Asked       bool // the account wrote first, to a stranger
+	Peer    Ref
+	Out, In uint8 // messages, up to 255
+	first   uint8 // the day since 1970 of the first message, modulo 128, and asked. It follows so that it is never older than oldest when a week begins
+	last    uint8 // the day of the last message, modulo 256: what Quiet did not see is dropped each week
 }
+
+const (
+	asked  = 1 << 7 // in Tie.first: the account wrote first, to a stranger
+	oldest = 30     // days
+)
+
+// Age is how many days ago they met; those who met longer than a month ago met about a month ago.
+func (t *Tie) Age(today uint32) uint32 { return (today - uint32(t.first)) % 128 }
+
+// Quiet is how many days ago one last wrote to the other.
+func (t *Tie) Quiet(today uint32) uint32 { return (today - uint32(t.last)) % 256 }
+
+// Asked tells whether the account wrote first, to a stranger.
+func (t *Tie) Asked() bool { return t.first&asked != 0 }
 
 // Mutual tells whether both wrote.
 func (t *Tie) Mutual() bool { return t.Out > 0 && t.In > 0 }
@@ -491,29 +505,29 @@ func (s *State) message(r Ref, e *Event) {
 }
 
 func (s *State) write(from, to Ref, e *Event) {
-	day := uint16(s.now / 24)
+	day := uint8(s.now / 24)
 	n := uint8(min(e.Count, 255))
 	a := s.accounts.at(from)
 	t := s.tie(from, to)
 	if t == nil {
-		t = s.befriend(from, Tie{Peer: to, First: day})
+		t = s.befriend(from, Tie{Peer: to, first: day % 128})
 		if e.Stranger != vedette.No {
-			t.Asked = true
+			t.first |= asked
 			bump(&a.Fresh)
 			bump(&a.Strange)
 		}
 	}
-	t.Out, t.Last = add(t.Out, n), day
+	t.Out, t.last = add(t.Out, n), day
 	back := s.tie(to, from)
 	if back == nil {
-		back = s.befriend(to, Tie{Peer: from, First: day})
+		back = s.befriend(to, Tie{Peer: from, first: day % 128})
 	}
-	if back.Asked && back.In == 0 {
+	if back.Asked() && back.In == 0 {
 		if b := s.accounts.at(to); b.Strange > 0 {
 			b.Strange-- // answered
 		}
 	}
-	back.In, back.Last = add(back.In, n), day
+	back.In, back.last = add(back.In, n), day
 }
 
 func add(a, b uint8) uint8 {
@@ -539,10 +553,10 @@ func (s *State) befriend(r Ref, t Tie) *Tie {
 	if len(ts) < MaxTies {
 		return s.ties.add(r, t)
 	}
-	least := 0
+	least, today := 0, s.now/24
 	for i := range ts {
 		x, y := &ts[i], &ts[least]
-		if x.Mutual() != y.Mutual() && !x.Mutual() || x.Mutual() == y.Mutual() && x.Last < y.Last {
+		if x.Mutual() != y.Mutual() && !x.Mutual() || x.Mutual() == y.Mutual() && x.Quiet(today) > y.Quiet(today) {
 			least = i
 		}
 	}

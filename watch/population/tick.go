@@ -40,9 +40,9 @@ const (
 //
 // Source: organic mass of DETECTION 2.2, two steps of SybilRank (Cao et al., NSDI 2012) with bounded state.
 func (s *State) daily() {
-	today := uint16(s.now / 24)
+	today := s.now / 24
 	old := func(a *Account) bool { return a.Born == 0 || s.now-a.Born > 30*24 }
-	long := func(t *Tie) bool { return t.Mutual() && today-t.First >= oldTie }
+	long := func(t *Tie) bool { return t.Mutual() && t.Age(today) >= oldTie }
 	var known, masses [MaxTies + 1]int
 	all := 0
 	for _, a := range s.accounts.all() {
@@ -81,7 +81,7 @@ func (s *State) daily() {
 			s.active++
 			masses[mass]++
 		}
-		if i%7 == uint32(today)%7 {
+		if i%7 == today%7 {
 			s.fade(a)
 		}
 	}
@@ -165,10 +165,13 @@ func (s *State) compact() {
 		s.on.keep(i, place(things))
 		s.met.keep(i, place(domains))
 		s.ties.keep(i, func(t *Tie) bool {
-			if moved[t.Peer] == none || today-uint32(t.Last) > quiet/24 {
+			if moved[t.Peer] == none || t.Quiet(today) > quiet/24 {
 				return false
 			}
 			t.Peer = moved[t.Peer]
+			if t.Age(today) > oldest {
+				t.first = t.first&asked | uint8(today-oldest)%128
+			}
 			return true
 		})
 	}

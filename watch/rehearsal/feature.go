@@ -161,7 +161,7 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 				in += float64(min(t.Out, 6))
 				if a.Born == 0 || s.Now()-a.Born >= month {
 					ties++
-					if s.Now()/24-uint32(t.First) <= 14 {
+					if t.Age(s.Now()/24) <= 14 {
 						fresh++
 					}
 				}

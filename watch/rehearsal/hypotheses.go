@@ -159,7 +159,7 @@ func (g *grouping) bond(a, b population.Ref, w float64) {
 }
 
 func (g *grouping) acquaintances(s *population.State) {
-	today := uint16(s.Now() / 24)
+	today := s.Now() / 24
 	for i := range s.Len() {
 		if !g.in[i] {
 			continue
@@ -167,7 +167,7 @@ func (g *grouping) acquaintances(s *population.State) {
 		ts := s.Ties(s.Account(population.Ref(i)))
 		for j := range ts {
 			t := &ts[j]
-			if int(t.Peer) < i || !g.in[t.Peer] || today-t.Last > 21 {
+			if int(t.Peer) < i || !g.in[t.Peer] || t.Quiet(today) > 21 {
 				continue
 			}
 			w := float64(min(10, int(t.Out)+int(t.In)))

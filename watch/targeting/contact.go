@@ -103,17 +103,17 @@ func (d *Detector) device(s *population.State, e *population.Event) {
 	if e.Network.ASN != 0 && e.Network.ASN == a.ASN {
 		return
 	}
-	today := uint16(e.At.Unix() / 86400)
+	today := uint32(e.At.Unix() / 86400)
 	var best Contact
 	found := false
 	ts := s.Ties(a)
 	for i := range ts {
 		t := &ts[i]
-		if t.In == 0 || today-t.First > lure {
+		if t.In == 0 || t.Age(today) > lure {
 			continue
 		}
 		back := s.Tie(t.Peer, r)
-		if back == nil || !back.Asked {
+		if back == nil || !back.Asked() {
 			continue
 		}
 		c := Contact{Sender: s.Account(t.Peer).ID, Recipient: e.Actor, Event: e.ID, Way: DeviceLink, hour: hourOf(e)}
