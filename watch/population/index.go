@@ -16,6 +16,11 @@ type narrow uint64
 
 func (k narrow) spread() uint64 { return uint64(k) * 0x9e3779b97f4a7c15 }
 
+func (k narrow) bytes() (b [8]byte) {
+	binary.LittleEndian.PutUint64(b[:], uint64(k))
+	return b
+}
+
 // cut is the narrow key of 16 random bytes: two of a billion meet with a chance of 3 %, and then two devices are taken for one.
 func cut(b [16]byte) narrow {
 	return narrow(binary.LittleEndian.Uint64(b[:8]))

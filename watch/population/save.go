@@ -161,7 +161,7 @@ func (w *writer) state(s *State) {
 		w.raw([]byte{byte(a.Carrier), byte(a.Attest), byte(a.Flags), a.Mass})
 		w.raw(a.Probes[:])
 		w.raw(a.Hours[:])
-		w.uints(uint64(a.Born), uint64(a.First), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
+		w.uints(uint64(a.Born), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
 			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Mute), uint64(a.ties.len()))
 		ts := s.Ties(a)
 		for j := range ts {
@@ -174,12 +174,12 @@ func (w *writer) state(s *State) {
 	}
 	w.uint(uint64(s.things.len()))
 	for _, t := range s.things.all() {
-		over := uint64(0)
-		if t.Over {
-			over = 1
-		}
-		w.uints(uint64(t.key), uint64(t.Kind), uint64(t.Class), over, uint64(t.N), uint64(t.Last), uint64(t.one), min(1, uint64(t.uses)))
-		if t.uses != 0 {
+		w.raw(t.key[:])
+		w.uints(uint64(t.Kind), uint64(t.Class), uint64(t.N), uint64(t.Last), uint64(t.state))
+		switch t.state {
+		case alone:
+			w.uint(uint64(t.who))
+		case shared:
 			w.uses(s.Uses(t))
 		}
 	}
@@ -337,7 +337,7 @@ func (r *reader) state(s *State) {
 			r.raw(b)
 		}
 		a.Carrier, a.Attest, a.Flags, a.Mass = vedette.CarrierClass(four[0]), vedette.Attestation(four[1]), Flag(four[2]), four[3]
-		read(r, &a.Born, &a.First, &a.Last, &a.Woke, &a.Build, &a.ASN)
+		read(r, &a.Born, &a.Last, &a.Woke, &a.Build, &a.ASN)
 		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Mute)
 		ts := s.ties.resize(at, r.few(MaxTies, 5))
 		for j := range ts {
@@ -360,23 +360,27 @@ func (r *reader) state(s *State) {
 			return
 		}
 	}
-	for range r.len(8) {
+	for range r.len(13) {
 		at := s.things.add(1)
 		t := s.things.at(at)
 		*t = Thing{}
-		t.key = narrow(r.uint())
+		r.raw(t.key[:])
 		read(r, &t.Kind)
 		read(r, &t.Class)
-		t.Over = r.uint() == 1
 		read(r, &t.N, &t.Last)
-		read(r, &t.one)
-		if r.uint() == 1 {
+		read(r, &t.state)
+		switch t.state {
+		case alone:
+			read(r, &t.who)
+			r.inside(t.who, n)
+		case shared:
 			us := s.uses.resize(at, r.few(maxShared, 18))
 			if r.uses(us, n); len(us) == 0 {
 				r.fail()
 			}
-		} else {
-			r.inside(t.one, n)
+		case over:
+		default:
+			r.fail()
 		}
 	}
 	s.domains = make([]Domain, r.len(26))

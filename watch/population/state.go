@@ -34,8 +34,7 @@ type Account struct {
 	ID       vedette.AccountID
 	Proof    vedette.EventID // of its registration, or the first event of it
 	Born     uint32          // hour of registration; 0: before anything is known
-	First    uint32          // hour of the first event
-	Last     uint32          // hour of the last event
+	Last     uint32          // hour of its last event; before it acts, of the first event that tells of it
 	Woke     uint32          // hour of the first event after Silence, or at first sight of an account that was not registered here; 0: neither
 	Build    uint32          // of its first device; 0: unknown
 	ASN      uint32          // the last one; 0: unknown
@@ -65,6 +64,7 @@ const (
 	Gone        Flag = 1 << iota // deleted, and not restored
 	Registered                   // seen to register
 	Established                  // has a life of its own here
+	Acted                        // did something itself
 	dead                         // will be dropped
 )
 
@@ -107,15 +107,26 @@ const (
 
 // Thing is a device, a network, a number block or a group.
 type Thing struct {
-	key   narrow
+	key   [8]byte // a narrow: eight bytes that need no place divisible by eight
+	who   uint32  // the only account; where shared, the list of uses
+	N     uint16  // accounts ever on it, about; saturates
+	Last  uint16  // day
 	Kind  Kind
 	Class vedette.NetworkClass
-	Over  bool   // more accounts are on it than are named
-	N     uint16 // accounts ever on it, about; saturates
-	Last  uint16 // day
-	one   Ref    // the only account, where there are no uses
-	uses  list
+	state uint8
 }
+
+// What is known of who is on a thing.
+const (
+	alone  = iota // one account
+	shared        // those that are named
+	over          // more than are named
+)
+
+// Over tells whether more accounts are on a thing than are named.
+func (t *Thing) Over() bool { return t.state == over }
+
+func (t *Thing) narrow() narrow { return narrow(binary.LittleEndian.Uint64(t.key[:])) }
 
 // Use is an account's part in a thing or a domain.
 type Use struct {
@@ -172,12 +183,12 @@ func newState(c Config) *State {
 	s.ties.mine = func(r Ref) *list { return &s.accounts.at(r).ties }
 	s.on.mine = func(r Ref) *list { return &s.accounts.at(r).things }
 	s.met.mine = func(r Ref) *list { return &s.accounts.at(r).domains }
-	s.uses.mine = func(t Ref) *list { return &s.things.at(t).uses }
+	s.uses.mine = func(t Ref) *list { return (*list)(&s.things.at(t).who) }
 	return s
 }
 
 func (s *State) accountKey(r uint32) wide  { return wide(s.accounts.at(r).ID) }
-func (s *State) thingKey(r uint32) narrow  { return s.things.at(r).key }
+func (s *State) thingKey(r uint32) narrow  { return s.things.at(r).narrow() }
 func (s *State) domainKey(r uint32) narrow { return s.domains[r].key }
 
 // Len is how many accounts are kept, gone ones included.
@@ -203,7 +214,12 @@ func (s *State) Things() int        { return s.things.len() }
 func (s *State) Thing(r Ref) *Thing { return s.things.at(r) }
 
 // Uses returns who is on a thing, as far as they are named: nil where only one is, or too many.
-func (s *State) Uses(t *Thing) []Use { return s.uses.items(t.uses) }
+func (s *State) Uses(t *Thing) []Use {
+	if t.state != shared {
+		return nil
+	}
+	return s.uses.items(list(t.who))
+}
 
 // Domains is how many domains are kept; Domain returns one.
 func (s *State) Domains() int         { return len(s.domains) }
@@ -273,7 +289,7 @@ func (s *State) account(id vedette.AccountID, e *Event) Ref {
 	}
 	r := s.accounts.add(1)
 	a := s.accounts.at(r)
-	*a = Account{ID: id, First: s.now, Proof: e.ID}
+	*a = Account{ID: id, Last: s.now, Proof: e.ID}
 	if s.now >= s.settled && (e.Kind != vedette.KindAccountRegistered || e.Actor != id) {
 		a.Woke = s.now // it was here before, and silent since before the first event
 	}
@@ -284,10 +300,11 @@ func (s *State) account(id vedette.AccountID, e *Event) Ref {
 // saw stamps an account's own activity.
 func (s *State) saw(r Ref) {
 	a := s.accounts.at(r)
-	if a.Last != 0 && s.now-a.Last >= uint32(Silence/time.Hour) {
+	if a.Flags&Acted != 0 && s.now-a.Last >= uint32(Silence/time.Hour) {
 		a.Woke = s.now
 	}
 	a.Last = s.now
+	a.Flags |= Acted
 	h := s.now % 24
 	shift := 4 * (h & 1)
 	n := a.Hours[h/2] >> shift & 15
@@ -416,21 +433,22 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	day := uint16(s.now / 24)
 	if !ok {
 		t = s.things.add(1)
-		*s.things.at(t) = Thing{key: k, Kind: kind, Class: class, N: 1, Last: day, one: r}
+		*s.things.at(t) = Thing{key: k.bytes(), Kind: kind, Class: class, N: 1, Last: day, who: r}
 		s.byThing.add(k, t, s.thingKey)
 		s.owns(r, t)
 		return
 	}
 	x := s.things.at(t)
 	x.Last = day
-	if x.uses == 0 && !x.Over {
-		if x.one == r {
+	switch x.state {
+	case alone:
+		if x.who == r {
 			return
 		}
-		first := s.accounts.at(x.one)
-		s.uses.add(t, Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now))})
-	}
-	if x.Over {
+		first := x.who
+		x.state, x.who = shared, 0
+		s.uses.add(t, Use{Account: first, Hour: s.accounts.at(first).Last})
+	case over:
 		if s.owns(r, t) {
 			bump(&x.N)
 		}
@@ -454,8 +472,8 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 			us[i] = Use{r, s.now, e.ID}
 			return
 		}
-		x.Over = true
 		s.uses.resize(t, 0)
+		x.state = over
 		return
 	}
 	s.uses.add(t, Use{r, s.now, e.ID})

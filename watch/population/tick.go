@@ -77,7 +77,7 @@ func (s *State) daily() {
 			}
 		}
 		a.Mass = mass
-		if a.Last != 0 && s.now-a.Last <= 240 {
+		if a.Flags&Acted != 0 && s.now-a.Last <= 240 {
 			s.active++
 			masses[mass]++
 		}
@@ -134,7 +134,7 @@ func (s *State) compact() {
 	moved := make([]Ref, s.accounts.len())
 	n := Ref(0)
 	for i, a := range s.accounts.all() {
-		if a.Flags&dead != 0 || s.now-max(a.Last, a.First) > quiet {
+		if a.Flags&dead != 0 || s.now-a.Last > quiet {
 			moved[i] = none
 			if a.Build != 0 {
 				s.builds[a.Build]--
@@ -199,27 +199,29 @@ func (s *State) compactThings(accounts []Ref) (moved []Ref) {
 		}
 		idle := s.now/24 - uint32(t.Last)
 		moved[i] = none
-		switch {
-		case t.uses != 0:
+		switch t.state {
+		case shared:
 			if s.uses.keep(i, s.stays(accounts, after)) == 0 {
 				continue
 			}
-		case t.Over:
+		case over:
 			if idle > 30 {
 				continue
 			}
 		default:
-			if accounts[t.one] == none || idle > after/24 {
+			if accounts[t.who] == none || idle > after/24 {
 				continue
 			}
-			t.one = accounts[t.one]
+			t.who = accounts[t.who]
 		}
 		moved[i] = kept
 		kept++
 	}
 	for i, t := range s.things.all() {
 		if to := moved[i]; to != none && to != i {
-			s.uses.rename(t.uses, to)
+			if t.state == shared {
+				s.uses.rename(list(t.who), to)
+			}
 			*s.things.at(to) = *t
 		}
 	}
@@ -270,7 +272,7 @@ func (s *State) reindex() {
 		s.byID.add(wide(a.ID), i, s.accountKey)
 	}
 	for i, t := range s.things.all() {
-		s.byThing.add(t.key, i, s.thingKey)
+		s.byThing.add(t.narrow(), i, s.thingKey)
 	}
 	for i := range s.domains {
 		s.byDomain.add(s.domains[i].key, Ref(i), s.domainKey)

@@ -255,7 +255,7 @@ func (m *meter) infra(members []population.Ref, f *Measured) {
 		case population.SharedDevice:
 			reuse += n
 		case population.SharedNetwork:
-			if !t.Over {
+			if !t.Over() {
 				near += n * thingWeight(t) * rare
 			}
 		case population.SharedBlock:

@@ -38,7 +38,7 @@ type bond struct {
 // candidate tells whether an account can be of a cell: it was active lately, and nobody established has known it for long, or hardly anybody; or it has met
 // a new link that few others have. Age is no reason to be left out, nor is a life of one's own: operators buy old accounts, and take over those of others.
 func candidate(s *population.State, a *population.Account) bool {
-	if s.Now()-max(a.Last, a.First) > 10*24 {
+	if s.Now()-a.Last > 10*24 {
 		return false
 	}
 	if s.Lonely(a) {

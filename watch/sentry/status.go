@@ -208,7 +208,10 @@ func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
 		}
 		return time.Unix(int64(h)*3600, 0).UTC()
 	}
-	l.Registered, l.Woke, l.Last, l.Gone = hour(a.Born), hour(a.Woke), hour(a.Last), a.Flags&population.Gone != 0
+	l.Registered, l.Woke, l.Gone = hour(a.Born), hour(a.Woke), a.Flags&population.Gone != 0
+	if a.Flags&population.Acted != 0 {
+		l.Last = hour(a.Last)
+	}
 	for _, x := range st.ThingsOf(a) {
 		switch t := st.Thing(x); {
 		case t.N < 2:
