@@ -105,7 +105,7 @@ func ratesOf(s *population.State) rates {
 	return r
 }
 
-// meter measures groups. It is used again, so that measuring allocates nothing.
+// meter measures the groups of a tick. Measuring allocates hardly anything.
 type meter struct {
 	s      *population.State
 	r      rates
@@ -117,11 +117,8 @@ type meter struct {
 	group  uint32
 }
 
-// begin makes ready for the groups of a tick.
-func (m *meter) begin(s *population.State) {
-	m.s, m.r = s, ratesOf(s)
-	m.in = grow(m.in, s.Len())
-	m.group = 0
+func newMeter(s *population.State) *meter {
+	return &meter{s: s, r: ratesOf(s), in: make([]uint32, s.Len())}
 }
 
 // shared yields what stands in a list twice and more, and how often.

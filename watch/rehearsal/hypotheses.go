@@ -55,7 +55,7 @@ func candidate(s *population.State, a *population.Account) bool {
 // fewUsers is how many accounts have met a link that makes somebody with a life of their own a candidate.
 const fewUsers = 6
 
-// grouping makes hypotheses of a state. Its lists are used again at each tick.
+// grouping makes hypotheses of a state, once.
 type grouping struct {
 	bonds []bond
 	in    []bool // by account: candidate
@@ -72,11 +72,10 @@ type node struct {
 // group merges accounts by descending weight of their bonds; every merge of three and more is a hypothesis.
 func (g *grouping) group(s *population.State) []node {
 	n := s.Len()
-	g.in = grow(g.in, n)
+	g.in = make([]bool, n)
 	for i := range n {
 		g.in[i] = candidate(s, s.Account(population.Ref(i)))
 	}
-	g.bonds = g.bonds[:0]
 	total := float64(max(s.Active(), 2))
 	g.acquaintances(s)
 	g.things(s, total)
@@ -91,11 +90,10 @@ func (g *grouping) group(s *population.State) []node {
 		}
 		return compareIDs(s, x.b, y.b)
 	})
-	g.of = grow(g.of, n)
+	g.of = make([]int32, n)
 	for i := range g.of {
 		g.of[i] = -1
 	}
-	g.nodes = g.nodes[:0]
 	root := func(r population.Ref) int32 {
 		x := g.of[r]
 		return x
@@ -137,15 +135,6 @@ func (g *grouping) group(s *population.State) []node {
 func compareIDs(s *population.State, a, b population.Ref) int {
 	x, y := &s.Account(a).ID, &s.Account(b).ID
 	return slices.Compare(x[:], y[:])
-}
-
-func grow[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n, n+n/4)
-	}
-	s = s[:n]
-	clear(s)
-	return s
 }
 
 func (g *grouping) bond(a, b population.Ref, w float64) {

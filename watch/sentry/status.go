@@ -129,7 +129,7 @@ type Channel struct {
 func shownCell(c *rehearsal.Cell) Cell {
 	out := Cell{ID: c.ID, Score: c.Score, Size: len(c.Members), First: c.First, Last: c.Last, Alerted: c.Alerted, Judged: Disposition(c.Judged), Channels: []Channel{}}
 	for ch := range rehearsal.Channels {
-		if b := vedette.MilliBits(1000 * c.Evidence.Channels[ch]); b >= 1000 {
+		if b := vedette.MilliBits(1000 * c.Grounds.Channels[ch]); b >= 1000 {
 			out.Channels = append(out.Channels, Channel{ch.String(), b})
 		}
 	}
