@@ -69,16 +69,16 @@ func (c Config) Validate() error {
 
 // Cell is a group that was followed over time.
 type Cell struct {
-	ID       vedette.Digest
-	Members  []vedette.AccountID // as of Last, in order
-	First    time.Time
-	Last     time.Time
-	Score    vedette.MilliBits // the highest so far
-	At       time.Time         // of the highest score
-	Grounds  Grounds           // at the highest score
-	Alerted  time.Time         // zero: never
-	Told     int               // members at the last finding
-	Judged   Disposition
+	ID      vedette.Digest
+	Members []vedette.AccountID // as of Last, in order
+	First   time.Time
+	Last    time.Time
+	Score   vedette.MilliBits // the highest so far
+	At      time.Time         // of the highest score
+	Grounds Grounds           // at the highest score
+	Alerted time.Time         // zero: never
+	Told    int               // members at the last finding
+	Judged  Disposition
 }
 
 // Disposition is what a person made of a finding.
