@@ -24,7 +24,7 @@ type costed struct {
 	Accounts int     `json:"accounts"` // kept at the end
 	Events   uint64  `json:"events"`
 	Rate     float64 `json:"events_per_second"` // of the state alone, on one core, without ticks and without making the events
-	Bytes    float64 `json:"bytes_per_account"` // of the state, after collection
+	Bytes    float64 `json:"bytes_per_account"` // of the state and the detector between two ticks, after collection
 	Tick     float64 `json:"tick_seconds"`      // one look at everything, the median
 }
 
@@ -95,6 +95,14 @@ func (t *timing) Tick(s *population.State, at time.Time) {
 	}
 }
 
+// heap is what is in use, after collection, in bytes.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 func costOf(ctx context.Context, s *world.Scenario, seed uint64) (c costed, err error) {
 	runtime.GOMAXPROCS(1) // for what follows: one core is what is told of
 	w, err := world.New(s, seed)
@@ -118,27 +126,25 @@ func costOf(ctx context.Context, s *world.Scenario, seed uint64) (c costed, err 
 	if err != nil {
 		return c, err
 	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
 	begin = time.Now()
 	if err := through(ctx, w, func(e *vedette.Event) { p.Take(0, e) }); err != nil {
 		return c, err
 	}
 	took := time.Since(begin).Seconds() - making
-	runtime.GC()
-	runtime.ReadMemStats(&after)
 	ticks := 0.0
 	for _, x := range t.ticks {
 		ticks += x
 	}
 	c.Accounts, c.Events = p.State().Len(), p.Counts().Taken+p.Counts().Silent
 	c.Rate = float64(c.Events) / max(took-ticks, 1e-9)
-	c.Bytes = (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / float64(c.Accounts)
 	if l := t.ticks; len(l) > 0 {
 		c.Tick = l[len(l)/2]
 	}
+	// What is free once the watch is gone was the watch's; the world has grown too.
+	with := heap()
 	runtime.KeepAlive(p)
+	p, d, t = nil, nil, nil
+	c.Bytes = float64(with-heap()) / float64(c.Accounts)
 	runtime.KeepAlive(w)
 	return c, nil
 }

@@ -1,6 +1,9 @@
 package population
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // key is what an index finds places by. Surrogates and tokens are random already, so that no hash is made of them.
 type key interface {
@@ -16,12 +19,17 @@ type narrow uint64
 
 func (k narrow) spread() uint64 { return uint64(k) * 0x9e3779b97f4a7c15 }
 
+func (k narrow) bytes() (b [8]byte) {
+	binary.LittleEndian.PutUint64(b[:], uint64(k))
+	return b
+}
+
 // cut is the narrow key of 16 random bytes: two of a billion meet with a chance of 3 %, and then two devices are taken for one.
 func cut(b [16]byte) narrow {
 	return narrow(binary.LittleEndian.Uint64(b[:8]))
 }
 
-// index finds places in a list that holds the keys; a slot is four bytes.
+// index finds places in a list that holds the keys; a slot is four bytes, and of four slots three are taken at most, two at least.
 type index[K key] struct {
 	slots []uint32 // place + 1
 	used  int
@@ -32,8 +40,7 @@ func (x *index[K]) find(k K, at func(uint32) K) (uint32, bool) {
 	if len(x.slots) == 0 {
 		return 0, false
 	}
-	mask := uint64(len(x.slots) - 1)
-	for i := k.spread() >> 20 & mask; ; i = (i + 1) & mask {
+	for i := x.first(k); ; i = x.next(i) {
 		s := x.slots[i]
 		if s == 0 {
 			return 0, false
@@ -48,7 +55,7 @@ func (x *index[K]) find(k K, at func(uint32) K) (uint32, bool) {
 func (x *index[K]) add(k K, place uint32, at func(uint32) K) {
 	if 4*(x.used+1) > 3*len(x.slots) {
 		old := x.slots
-		x.slots = make([]uint32, max(64, 2*len(old)))
+		x.slots = make([]uint32, max(64, len(old)+len(old)/2)) // half as many again: doubling would leave it nearly two thirds empty
 		for _, s := range old {
 			if s != 0 {
 				x.put(at(s-1), s)
@@ -59,11 +66,23 @@ func (x *index[K]) add(k K, place uint32, at func(uint32) K) {
 	x.used++
 }
 
+// first is the slot where a key belongs, next the one to try where another key has it.
+func (x *index[K]) first(k K) uint64 {
+	i, _ := bits.Mul64(k.spread(), uint64(len(x.slots)))
+	return i
+}
+
+func (x *index[K]) next(i uint64) uint64 {
+	if i++; i == uint64(len(x.slots)) {
+		return 0
+	}
+	return i
+}
+
 func (x *index[K]) put(k K, s uint32) {
-	mask := uint64(len(x.slots) - 1)
-	i := k.spread() >> 20 & mask
+	i := x.first(k)
 	for x.slots[i] != 0 {
-		i = (i + 1) & mask
+		i = x.next(i)
 	}
 	x.slots[i] = s
 }

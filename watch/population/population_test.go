@@ -158,3 +158,45 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// TestTiesAgeLikePeople plays most of a year in which two write to each other daily, one to a third person once.
+func TestTiesAgeLikePeople(t *testing.T) {
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acct := func(n byte) vedette.AccountID { return vedette.AccountID{0: n, 9: n} }
+	write := func(day int, from, to byte) {
+		p.Take(0, &vedette.Event{
+			ID: vedette.EventID{0: byte(day), 1: byte(day >> 8), 2: from, 3: to}, Actor: acct(from), At: start.Add(time.Duration(day) * 24 * time.Hour),
+			Body: &vedette.MessageSent{To: vedette.Recipient{Account: acct(to)}, Stranger: vedette.Yes},
+		})
+	}
+	write(0, 1, 3)
+	for day := range 300 {
+		write(day, 1, 2)
+		write(day, 2, 1)
+		p.Reached(0, start.Add(time.Duration(day)*24*time.Hour+time.Hour))
+		s := p.State()
+		a, _ := s.Find(acct(1))
+		b, _ := s.Find(acct(2))
+		today := s.Now() / 24
+		if x := s.Tie(a, b); x.Age(today) != min(uint32(day), x.Age(today)) || x.Age(today) < min(uint32(day), oldest) || x.Quiet(today) != 0 || !x.Asked() {
+			t.Fatalf("day %d: age %d, quiet %d, asked %t", day, x.Age(today), x.Quiet(today), x.Asked())
+		}
+		if x := s.Tie(b, a); x.Asked() {
+			t.Fatalf("day %d: who was written to asked", day)
+		}
+		c, ok := s.Find(acct(3))
+		var once *Tie
+		if ok {
+			once = s.Tie(a, c)
+		}
+		switch {
+		case day <= 90 && (once == nil || once.Quiet(today) != uint32(day)):
+			t.Fatalf("day %d: a tie of the first day is %v", day, once)
+		case day > 97 && once != nil:
+			t.Fatalf("day %d: a tie of the first day is still there", day)
+		}
+	}
+}

@@ -14,7 +14,7 @@ import (
 // ErrDamaged says that a saved population is not what was saved.
 var ErrDamaged = fmt.Errorf("population: the saved state is damaged: %w", vedette.ErrInvalid)
 
-const saved = "vedette population 1\n"
+const saved = "vedette population 2\n"
 
 // Save appends everything to b: what is known, and what still waits to be put in order (docs/formats/watch.md). The same events give the same bytes.
 func (p *Population) Save(b []byte) []byte {
@@ -54,7 +54,7 @@ func (s *State) Digest() vedette.Digest {
 // wraps vedette.ErrInvalid.
 func Restore(cfg Config, b []byte, watchers ...Watcher) (*Population, error) {
 	if len(b) < len(saved)+32 || string(b[:len(saved)]) != saved {
-		return nil, fmt.Errorf("population: not a saved state of version 1: %w", ErrDamaged)
+		return nil, fmt.Errorf("population: not a saved state of version 2: %w", ErrDamaged)
 	}
 	body, sum := b[:len(b)-32], b[len(b)-32:]
 	if got := sha256.Sum256(body); string(got[:]) != string(sum) {
@@ -140,7 +140,7 @@ func (w *writer) uses(us []Use) {
 	w.uint(uint64(len(us)))
 	for i := range us {
 		u := &us[i]
-		w.uints(uint64(u.Account), uint64(u.Hour), uint64(u.Count))
+		w.uints(uint64(u.Account), uint64(u.Hour))
 		w.raw(u.Event[:])
 	}
 }
@@ -153,49 +153,45 @@ func (w *writer) refs(rs []Ref) {
 }
 
 func (w *writer) state(s *State) {
-	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.lonely), uint64(s.active), s.links, uint64(len(s.accounts)))
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	w.uints(uint64(s.now), uint64(s.start), uint64(s.settled), uint64(s.day), uint64(s.lonely), uint64(s.active), s.links, uint64(s.accounts.len()))
+	for _, a := range s.accounts.all() {
 		w.raw(a.ID[:])
 		w.raw(a.Proof[:])
 		w.raw(a.Country[:])
 		w.raw([]byte{byte(a.Carrier), byte(a.Attest), byte(a.Flags), a.Mass})
 		w.raw(a.Probes[:])
 		w.raw(a.Hours[:])
-		w.uints(uint64(a.Born), uint64(a.First), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
-			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Sent), uint64(a.Mute), uint64(len(a.Ties)))
-		for j := range a.Ties {
-			t := &a.Ties[j]
-			asked := uint64(0)
-			if t.Asked {
-				asked = 1
-			}
-			w.uints(uint64(t.Peer), uint64(t.Out), uint64(t.In), uint64(t.First), uint64(t.Last), asked)
+		w.uints(uint64(a.Born), uint64(a.Last), uint64(a.Woke), uint64(a.Build), uint64(a.ASN), uint64(a.Sessions), uint64(a.Foreign),
+			uint64(a.Hosted), uint64(a.Fresh), uint64(a.Strange), uint64(a.Mute), uint64(a.ties.len()))
+		ts := s.Ties(a)
+		for j := range ts {
+			t := &ts[j]
+			w.uint(uint64(t.Peer))
+			w.raw([]byte{t.Out, t.In, t.first, t.last})
 		}
-		w.refs(a.Things)
-		w.refs(a.Domains)
+		w.refs(s.ThingsOf(a))
+		w.refs(s.DomainsOf(a))
 	}
-	w.uint(uint64(len(s.things)))
-	for i := range s.things {
-		t := &s.things[i]
-		over := uint64(0)
-		if t.Over {
-			over = 1
-		}
-		w.uints(uint64(t.key), uint64(t.Kind), uint64(t.Class), over, uint64(t.N), uint64(t.Last), uint64(t.one), min(1, uint64(t.uses)))
-		if t.uses != 0 {
-			w.uses(s.shared[t.uses-1])
+	w.uint(uint64(s.things.len()))
+	for _, t := range s.things.all() {
+		w.raw(t.key[:])
+		w.uints(uint64(t.Kind), uint64(t.Class), uint64(t.N), uint64(t.Last), uint64(t.state))
+		switch t.state {
+		case alone:
+			w.uint(uint64(t.who))
+		case shared:
+			w.uses(s.Uses(t))
 		}
 	}
 	w.uint(uint64(len(s.domains)))
 	for i := range s.domains {
 		d := &s.domains[i]
 		w.token(d.Token)
-		w.uints(uint64(d.key), uint64(d.First), uint64(d.Last), uint64(d.N), uint64(d.Sends), uint64(d.Opens), uint64(d.Shape))
+		w.uints(uint64(d.key), uint64(d.First), uint64(d.Last), uint64(d.N), uint64(d.Sends), uint64(d.Shape))
 		w.uses(d.Users)
 		w.uint(uint64(len(d.URLs)))
 		for _, u := range d.URLs {
-			w.uints(uint64(u.Hash), uint64(u.Sends), uint64(u.Fetched))
+			w.uints(uint64(u.Hash), uint64(u.Fetched))
 		}
 	}
 }
@@ -295,35 +291,36 @@ func (r *reader) event(e *Event) {
 	}
 }
 
-func (r *reader) uses(accounts int) []Use {
-	n := r.len(19)
-	if n == 0 {
-		return nil
+// few reads a count of at most so many things, which take at least size bytes each.
+func (r *reader) few(most, size int) int {
+	n := r.len(size)
+	if n > most {
+		r.fail()
+		return 0
 	}
-	us := make([]Use, n)
+	return n
+}
+
+func (r *reader) uses(us []Use, accounts int) {
 	for i := range us {
 		u := &us[i]
 		read(r, &u.Account, &u.Hour)
-		read(r, &u.Count)
 		r.raw(u.Event[:])
-		if int(u.Account) >= accounts {
-			r.fail()
-			return nil
-		}
+		r.inside(u.Account, accounts)
 	}
-	return us
 }
 
-func (r *reader) refs() []Ref {
-	n := r.len(1)
-	if n == 0 {
-		return nil
-	}
-	rs := make([]Ref, n)
+func (r *reader) refs(rs []Ref) {
 	for i := range rs {
 		read(r, &rs[i])
 	}
-	return rs
+}
+
+// inside checks a place among n.
+func (r *reader) inside(x Ref, n int) {
+	if int(x) >= n {
+		r.fail()
+	}
 }
 
 func (r *reader) state(s *State) {
@@ -331,35 +328,28 @@ func (r *reader) state(s *State) {
 	read(r, &s.lonely)
 	s.active, s.links = int(r.uint()), r.uint()
 	n := r.len(70)
-	s.accounts = make([]Account, n)
-	inside := func(rs []Ref, n int) {
-		for _, x := range rs {
-			if int(x) >= n {
-				r.fail()
-			}
-		}
-	}
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	for range n {
+		at := s.accounts.add(1)
+		a := s.accounts.at(at)
+		*a = Account{}
 		var four [4]byte
 		for _, b := range [][]byte{a.ID[:], a.Proof[:], a.Country[:], four[:], a.Probes[:], a.Hours[:]} {
 			r.raw(b)
 		}
 		a.Carrier, a.Attest, a.Flags, a.Mass = vedette.CarrierClass(four[0]), vedette.Attestation(four[1]), Flag(four[2]), four[3]
-		read(r, &a.Born, &a.First, &a.Last, &a.Woke, &a.Build, &a.ASN)
-		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Sent, &a.Mute)
-		if m := r.len(6); m > 0 {
-			a.Ties = make([]Tie, m)
-		}
-		for j := range a.Ties {
-			t := &a.Ties[j]
+		read(r, &a.Born, &a.Last, &a.Woke, &a.Build, &a.ASN)
+		read(r, &a.Sessions, &a.Foreign, &a.Hosted, &a.Fresh, &a.Strange, &a.Mute)
+		ts := s.ties.resize(at, r.few(MaxTies, 5))
+		for j := range ts {
+			t := &ts[j]
 			read(r, &t.Peer)
-			read(r, &t.Out, &t.In)
-			read(r, &t.First, &t.Last)
-			t.Asked = r.uint() == 1
-			inside([]Ref{t.Peer}, n)
+			r.inside(t.Peer, n)
+			var four [4]byte
+			r.raw(four[:])
+			t.Out, t.In, t.first, t.last = four[0], four[1], four[2], four[3]
 		}
-		a.Things, a.Domains = r.refs(), r.refs()
+		r.refs(s.on.resize(at, r.few(maxThings, 1)))
+		r.refs(s.met.resize(at, r.few(maxDomains, 1)))
 		if a.Build != 0 {
 			s.builds[a.Build]++
 		}
@@ -370,42 +360,56 @@ func (r *reader) state(s *State) {
 			return
 		}
 	}
-	s.things = make([]Thing, r.len(8))
-	for i := range s.things {
-		t := &s.things[i]
-		t.key = narrow(r.uint())
+	for range r.len(13) {
+		at := s.things.add(1)
+		t := s.things.at(at)
+		*t = Thing{}
+		r.raw(t.key[:])
 		read(r, &t.Kind)
 		read(r, &t.Class)
-		t.Over = r.uint() == 1
 		read(r, &t.N, &t.Last)
-		read(r, &t.one)
-		if r.uint() == 1 {
-			t.uses = s.room()
-			s.shared[t.uses-1] = r.uses(n)
-		} else {
-			inside([]Ref{t.one}, n)
+		read(r, &t.state)
+		switch t.state {
+		case alone:
+			read(r, &t.who)
+			r.inside(t.who, n)
+		case shared:
+			us := s.uses.resize(at, r.few(maxShared, 18))
+			if r.uses(us, n); len(us) == 0 {
+				r.fail()
+			}
+		case over:
+		default:
+			r.fail()
 		}
 	}
-	s.domains = make([]Domain, r.len(28))
+	s.domains = make([]Domain, r.len(26))
 	for i := range s.domains {
 		d := &s.domains[i]
 		d.Token = r.token()
 		d.key = narrow(r.uint())
 		read(r, &d.First, &d.Last)
-		read(r, &d.N, &d.Sends, &d.Opens)
+		read(r, &d.N, &d.Sends)
 		read(r, &d.Shape)
-		d.Users = r.uses(n)
-		if m := r.len(3); m > 0 {
+		if m := r.few(maxUsers, 18); m > 0 {
+			d.Users = make([]Use, m)
+		}
+		r.uses(d.Users, n)
+		if m := r.few(maxURLs, 2); m > 0 {
 			d.URLs = make([]URL, m)
 		}
 		for j := range d.URLs {
 			u := &d.URLs[j]
 			read(r, &u.Hash)
-			read(r, &u.Sends, &u.Fetched)
+			read(r, &u.Fetched)
 		}
 	}
-	for i := range s.accounts {
-		inside(s.accounts[i].Things, len(s.things))
-		inside(s.accounts[i].Domains, len(s.domains))
+	for _, a := range s.accounts.all() {
+		for _, x := range s.ThingsOf(a) {
+			r.inside(x, s.things.len())
+		}
+		for _, x := range s.DomainsOf(a) {
+			r.inside(x, len(s.domains))
+		}
 	}
 }

@@ -2,6 +2,7 @@ package population
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"vedette"
@@ -33,8 +34,7 @@ type Account struct {
 	ID       vedette.AccountID
 	Proof    vedette.EventID // of its registration, or the first event of it
 	Born     uint32          // hour of registration; 0: before anything is known
-	First    uint32          // hour of the first event
-	Last     uint32          // hour of the last event
+	Last     uint32          // hour of its last event; before it acts, of the first event that tells of it
 	Woke     uint32          // hour of the first event after Silence, or at first sight of an account that was not registered here; 0: neither
 	Build    uint32          // of its first device; 0: unknown
 	ASN      uint32          // the last one; 0: unknown
@@ -48,13 +48,12 @@ type Account struct {
 	Hosted   uint16 // from a hoster's or an anonymous network
 	Fresh    uint16 // strangers written to in about two weeks, answered or not
 	Strange  uint16 // strangers written to who did not answer
-	Sent     uint16
 	Mute     uint16 // messages with a link of which no token came, to strangers
 	Probes   [Probes]uint8
 	Hours    [12]uint8 // activity by hour of the day, UTC: 4 bits each, halved when one is full
-	Ties     []Tie
-	Things   []Ref
-	Domains  []Ref
+	ties     list
+	things   list
+	domains  list
 }
 
 // Flag is a set of yes-or-no properties of an account.
@@ -65,16 +64,31 @@ const (
 	Gone        Flag = 1 << iota // deleted, and not restored
 	Registered                   // seen to register
 	Established                  // has a life of its own here
+	Acted                        // did something itself
 	dead                         // will be dropped
 )
 
-// Tie is an acquaintance. Days are whole ones since 1970.
+// Tie is an acquaintance.
 type Tie struct {
-	Peer        Ref
-	Out, In     uint8 // messages, up to 255
-	First, Last uint16
-	Asked       bool // the account wrote first, to a stranger
+	Peer    Ref
+	Out, In uint8 // messages, up to 255
+	first   uint8 // the day since 1970 of the first message, modulo 128, and asked. It follows so that it is never older than oldest when a week begins
+	last    uint8 // the day of the last message, modulo 256: what Quiet did not see is dropped each week
 }
+
+const (
+	asked  = 1 << 7 // in Tie.first: the account wrote first, to a stranger
+	oldest = 30     // days
+)
+
+// Age is how many days ago they met; those who met longer than a month ago met about a month ago.
+func (t *Tie) Age(today uint32) uint32 { return (today - uint32(t.first)) % 128 }
+
+// Quiet is how many days ago one last wrote to the other.
+func (t *Tie) Quiet(today uint32) uint32 { return (today - uint32(t.last)) % 256 }
+
+// Asked tells whether the account wrote first, to a stranger.
+func (t *Tie) Asked() bool { return t.first&asked != 0 }
 
 // Mutual tells whether both wrote.
 func (t *Tie) Mutual() bool { return t.Out > 0 && t.In > 0 }
@@ -93,21 +107,31 @@ const (
 
 // Thing is a device, a network, a number block or a group.
 type Thing struct {
-	key   narrow
+	key   [8]byte // a narrow: eight bytes that need no place divisible by eight
+	who   uint32  // the only account; where shared, the list of uses
+	N     uint16  // accounts ever on it, about; saturates
+	Last  uint16  // day
 	Kind  Kind
 	Class vedette.NetworkClass
-	Over  bool   // more accounts are on it than are named
-	N     uint16 // accounts ever on it, about; saturates
-	Last  uint16 // day
-	one   Ref    // the only account, where uses is 0
-	uses  uint32 // place in State.shared + 1
+	state uint8
 }
+
+// What is known of who is on a thing.
+const (
+	alone  = iota // one account
+	shared        // those that are named
+	over          // more than are named
+)
+
+// Over tells whether more accounts are on a thing than are named.
+func (t *Thing) Over() bool { return t.state == over }
+
+func (t *Thing) narrow() narrow { return narrow(binary.LittleEndian.Uint64(t.key[:])) }
 
 // Use is an account's part in a thing or a domain.
 type Use struct {
 	Account Ref
-	Hour    uint32 // the last one
-	Count   uint16
+	Hour    uint32          // the last one
 	Event   vedette.EventID // the last one; zero: as Account.Proof
 }
 
@@ -119,7 +143,6 @@ type Domain struct {
 	Last  uint32 // hour
 	N     uint16 // accounts that met it, about; saturates
 	Sends uint16
-	Opens uint16 // previews and openings
 	Shape vedette.ShapeFlag
 	Users []Use // of a new one, at most 40
 	URLs  []URL
@@ -128,62 +151,74 @@ type Domain struct {
 // URL is one link of a new domain.
 type URL struct {
 	Hash    uint32
-	Sends   uint8
-	Fetched uint8
+	Fetched uint8 // previews and openings
 }
 
 // State is what is known at one moment of event time.
 type State struct {
-	accounts []Account
-	things   []Thing
-	shared   [][]Use
+	accounts table[Account]
+	ties     lists[Tie] // of accounts
+	on       lists[Ref] // things that accounts are on
+	met      lists[Ref] // new domains that accounts met
+	things   table[Thing]
+	uses     lists[Use] // of things
 	domains  []Domain
 	byID     index[wide]
 	byThing  index[narrow]
 	byDomain index[narrow]
 	builds   map[uint32]uint32
 	asns     map[uint32]uint32
-	free     []uint32 // of shared
-	now      uint32   // hour
-	start    uint32   // hour of the first event
-	settled  uint32   // hour from which on a first sight is news
-	settling uint32   // hours
-	day      uint32   // of the last daily work
-	lonely   uint8    // the mass up to which an account is lonely, as of the last tick
-	active   int      // accounts that were active in the last ten days, as of the last tick
-	links    uint64   // events with link tokens
+	now      uint32 // hour
+	start    uint32 // hour of the first event
+	settled  uint32 // hour from which on a first sight is news
+	settling uint32 // hours
+	day      uint32 // of the last daily work
+	lonely   uint8  // the mass up to which an account is lonely, as of the last tick
+	active   int    // accounts that were active in the last ten days, as of the last tick
+	links    uint64 // events with link tokens
 }
 
 func newState(c Config) *State {
-	return &State{settling: uint32(c.Settling / time.Hour), builds: map[uint32]uint32{}, asns: map[uint32]uint32{}}
+	s := &State{settling: uint32(c.Settling / time.Hour), builds: map[uint32]uint32{}, asns: map[uint32]uint32{}}
+	s.ties.mine = func(r Ref) *list { return &s.accounts.at(r).ties }
+	s.on.mine = func(r Ref) *list { return &s.accounts.at(r).things }
+	s.met.mine = func(r Ref) *list { return &s.accounts.at(r).domains }
+	s.uses.mine = func(t Ref) *list { return (*list)(&s.things.at(t).who) }
+	return s
 }
 
-func (s *State) accountKey(r uint32) wide  { return wide(s.accounts[r].ID) }
-func (s *State) thingKey(r uint32) narrow  { return s.things[r].key }
+func (s *State) accountKey(r uint32) wide  { return wide(s.accounts.at(r).ID) }
+func (s *State) thingKey(r uint32) narrow  { return s.things.at(r).narrow() }
 func (s *State) domainKey(r uint32) narrow { return s.domains[r].key }
 
 // Len is how many accounts are kept, gone ones included.
-func (s *State) Len() int { return len(s.accounts) }
+func (s *State) Len() int { return s.accounts.len() }
 
 // Active is how many accounts were active in the ten days before the last tick.
 func (s *State) Active() int { return s.active }
 
 // Account returns an account by its place. It is the state's own.
-func (s *State) Account(r Ref) *Account { return &s.accounts[r] }
+func (s *State) Account(r Ref) *Account { return s.accounts.at(r) }
+
+// Ties, ThingsOf and DomainsOf return an account's acquaintances, what it is on, and the new domains that it met. They are the state's own, good until the next
+// event.
+func (s *State) Ties(a *Account) []Tie      { return s.ties.items(a.ties) }
+func (s *State) ThingsOf(a *Account) []Ref  { return s.on.items(a.things) }
+func (s *State) DomainsOf(a *Account) []Ref { return s.met.items(a.domains) }
 
 // Find returns the place of an account.
 func (s *State) Find(a vedette.AccountID) (Ref, bool) { return s.byID.find(wide(a), s.accountKey) }
 
 // Things is how many things are kept; Thing returns one.
-func (s *State) Things() int        { return len(s.things) }
-func (s *State) Thing(r Ref) *Thing { return &s.things[r] }
+func (s *State) Things() int        { return s.things.len() }
+func (s *State) Thing(r Ref) *Thing { return s.things.at(r) }
 
 // Uses returns who is on a thing, as far as they are named: nil where only one is, or too many.
 func (s *State) Uses(t *Thing) []Use {
-	if t.uses == 0 {
+	if t.state != shared {
 		return nil
 	}
-	return s.shared[t.uses-1]
+	return s.uses.items(list(t.who))
 }
 
 // Domains is how many domains are kept; Domain returns one.
@@ -252,23 +287,24 @@ func (s *State) account(id vedette.AccountID, e *Event) Ref {
 	if r, ok := s.Find(id); ok {
 		return r
 	}
-	r := Ref(len(s.accounts))
-	a := Account{ID: id, First: s.now, Proof: e.ID}
+	r := s.accounts.add(1)
+	a := s.accounts.at(r)
+	*a = Account{ID: id, Last: s.now, Proof: e.ID}
 	if s.now >= s.settled && (e.Kind != vedette.KindAccountRegistered || e.Actor != id) {
 		a.Woke = s.now // it was here before, and silent since before the first event
 	}
-	s.accounts = append(s.accounts, a)
 	s.byID.add(wide(id), r, s.accountKey)
 	return r
 }
 
 // saw stamps an account's own activity.
 func (s *State) saw(r Ref) {
-	a := &s.accounts[r]
-	if a.Last != 0 && s.now-a.Last >= uint32(Silence/time.Hour) {
+	a := s.accounts.at(r)
+	if a.Flags&Acted != 0 && s.now-a.Last >= uint32(Silence/time.Hour) {
 		a.Woke = s.now
 	}
 	a.Last = s.now
+	a.Flags |= Acted
 	h := s.now % 24
 	shift := 4 * (h & 1)
 	n := a.Hours[h/2] >> shift & 15
@@ -301,7 +337,7 @@ func (s *State) apply(e *Event) {
 	}
 	r := s.account(e.Actor, e)
 	s.saw(r)
-	a := &s.accounts[r]
+	a := s.accounts.at(r)
 	probe := func(p Probe) { bump(&a.Probes[p]) }
 	switch e.Kind {
 	case vedette.KindAccountRegistered:
@@ -367,7 +403,7 @@ func (s *State) apply(e *Event) {
 
 // session notes where an account came from, and on what.
 func (s *State) session(r Ref, e *Event) {
-	a := &s.accounts[r]
+	a := s.accounts.at(r)
 	bump(&a.Sessions)
 	if a.Country != (vedette.Country{}) && e.Network.Country != (vedette.Country{}) && a.Country != e.Network.Country {
 		bump(&a.Foreign)
@@ -396,112 +432,87 @@ func (s *State) use(r Ref, kind Kind, id [16]byte, class vedette.NetworkClass, e
 	t, ok := s.byThing.find(k, s.thingKey)
 	day := uint16(s.now / 24)
 	if !ok {
-		t = Ref(len(s.things))
-		s.things = append(s.things, Thing{key: k, Kind: kind, Class: class, N: 1, Last: day, one: r})
+		t = s.things.add(1)
+		*s.things.at(t) = Thing{key: k.bytes(), Kind: kind, Class: class, N: 1, Last: day, who: r}
 		s.byThing.add(k, t, s.thingKey)
 		s.owns(r, t)
 		return
 	}
-	x := &s.things[t]
+	x := s.things.at(t)
 	x.Last = day
-	if x.uses == 0 && !x.Over {
-		if x.one == r {
+	switch x.state {
+	case alone:
+		if x.who == r {
 			return
 		}
-		x.uses = s.room()
-		first := &s.accounts[x.one]
-		s.shared[x.uses-1] = append(s.shared[x.uses-1][:0], Use{Account: x.one, Hour: max(first.First, min(first.Last, s.now)), Count: 1})
-	}
-	if x.Over {
+		first := x.who
+		x.state, x.who = shared, 0
+		s.uses.add(t, Use{Account: first, Hour: s.accounts.at(first).Last})
+	case over:
 		if s.owns(r, t) {
 			bump(&x.N)
 		}
 		return
 	}
-	us := s.shared[x.uses-1]
+	us := s.Uses(x)
 	for i := range us {
 		if u := &us[i]; u.Account == r {
 			u.Hour, u.Event = s.now, e.ID
-			bump(&u.Count)
 			return
 		}
 	}
 	if s.owns(r, t) {
 		bump(&x.N)
 	}
-	if !s.Lonely(&s.accounts[r]) && kind != SharedGroup {
+	if !s.Lonely(s.accounts.at(r)) && kind != SharedGroup {
 		return // somebody with a life of their own: counted, not named
 	}
 	if len(us) == maxShared {
 		if i := s.weakest(us); i >= 0 {
-			us[i] = Use{r, s.now, 1, e.ID}
+			us[i] = Use{r, s.now, e.ID}
 			return
 		}
-		x.Over = true
-		s.drop(x)
+		s.uses.resize(t, 0)
+		x.state = over
 		return
 	}
-	s.shared[x.uses-1] = append(us, Use{r, s.now, 1, e.ID})
+	s.uses.add(t, Use{r, s.now, e.ID})
 }
 
 // weakest is the place of a use that may be forgotten for another one: of somebody with a life of their own, or two weeks old.
 func (s *State) weakest(us []Use) int {
 	for i := range us {
-		if !s.Lonely(&s.accounts[us[i].Account]) || s.now-us[i].Hour > uint32(Silence/time.Hour) {
+		if !s.Lonely(s.accounts.at(us[i].Account)) || s.now-us[i].Hour > uint32(Silence/time.Hour) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (s *State) room() uint32 {
-	if n := len(s.free); n > 0 {
-		r := s.free[n-1]
-		s.free = s.free[:n-1]
-		return r
-	}
-	s.shared = append(s.shared, make([]Use, 0, 2))
-	return uint32(len(s.shared))
-}
-
-func (s *State) drop(t *Thing) {
-	if t.uses != 0 {
-		s.shared[t.uses-1] = s.shared[t.uses-1][:0]
-		s.free = append(s.free, t.uses)
-		t.uses = 0
-	}
-}
-
 // owns notes a thing with an account, and tells whether it was not among the account's things. The oldest is forgotten.
 func (s *State) owns(r, t Ref) bool {
-	a := &s.accounts[r]
-	for _, x := range a.Things {
-		if x == t {
-			return false
-		}
+	on := s.ThingsOf(s.accounts.at(r))
+	if slices.Contains(on, t) {
+		return false
 	}
-	if len(a.Things) == maxThings {
-		copy(a.Things, a.Things[1:])
-		a.Things[maxThings-1] = t
+	if len(on) == maxThings {
+		copy(on, on[1:])
+		on[maxThings-1] = t
 		return true
 	}
-	a.Things = append(a.Things, t)
+	s.on.add(r, t)
 	return true
 }
 
 // message notes who wrote to whom, and the links in it.
 func (s *State) message(r Ref, e *Event) {
-	a := &s.accounts[r]
-	if a.Sent < 65000 {
-		a.Sent += min(e.Count, 200)
-	}
 	to := r
 	if !e.Peer.IsZero() && e.Peer != e.Actor {
 		to = s.account(e.Peer, e)
 		s.write(r, to, e)
 	}
 	if e.HasLink == vedette.Yes && len(e.Links) == 0 && e.Stranger == vedette.Yes {
-		bump(&s.accounts[r].Mute)
+		bump(&s.accounts.at(r).Mute)
 	}
 	for i := range e.Links {
 		s.meet(r, &e.Links[i], e, false)
@@ -512,29 +523,29 @@ func (s *State) message(r Ref, e *Event) {
 }
 
 func (s *State) write(from, to Ref, e *Event) {
-	day := uint16(s.now / 24)
+	day := uint8(s.now / 24)
 	n := uint8(min(e.Count, 255))
-	a := &s.accounts[from]
+	a := s.accounts.at(from)
 	t := s.tie(from, to)
 	if t == nil {
-		t = s.befriend(from, Tie{Peer: to, First: day})
+		t = s.befriend(from, Tie{Peer: to, first: day % 128})
 		if e.Stranger != vedette.No {
-			t.Asked = true
+			t.first |= asked
 			bump(&a.Fresh)
 			bump(&a.Strange)
 		}
 	}
-	t.Out, t.Last = add(t.Out, n), day
+	t.Out, t.last = add(t.Out, n), day
 	back := s.tie(to, from)
 	if back == nil {
-		back = s.befriend(to, Tie{Peer: from, First: day})
+		back = s.befriend(to, Tie{Peer: from, first: day % 128})
 	}
-	if back.Asked && back.In == 0 {
-		if b := &s.accounts[to]; b.Strange > 0 {
+	if back.Asked() && back.In == 0 {
+		if b := s.accounts.at(to); b.Strange > 0 {
 			b.Strange-- // answered
 		}
 	}
-	back.In, back.Last = add(back.In, n), day
+	back.In, back.last = add(back.In, n), day
 }
 
 func add(a, b uint8) uint8 {
@@ -542,7 +553,7 @@ func add(a, b uint8) uint8 {
 }
 
 func (s *State) tie(r, to Ref) *Tie {
-	ts := s.accounts[r].Ties
+	ts := s.Ties(s.accounts.at(r))
 	for i := range ts {
 		if ts[i].Peer == to {
 			return &ts[i]
@@ -556,23 +567,19 @@ func (s *State) Tie(r, to Ref) *Tie { return s.tie(r, to) }
 
 // befriend adds an acquaintance. Where there are too many, one without answers goes first, then the one that was quiet longest.
 func (s *State) befriend(r Ref, t Tie) *Tie {
-	a := &s.accounts[r]
-	if len(a.Ties) < MaxTies {
-		if len(a.Ties) == cap(a.Ties) {
-			a.Ties = append(make([]Tie, 0, min(MaxTies, cap(a.Ties)+4)), a.Ties...)
-		}
-		a.Ties = append(a.Ties, t)
-		return &a.Ties[len(a.Ties)-1]
+	ts := s.Ties(s.accounts.at(r))
+	if len(ts) < MaxTies {
+		return s.ties.add(r, t)
 	}
-	least := 0
-	for i := range a.Ties {
-		x, y := &a.Ties[i], &a.Ties[least]
-		if x.Mutual() != y.Mutual() && !x.Mutual() || x.Mutual() == y.Mutual() && x.Last < y.Last {
+	least, today := 0, s.now/24
+	for i := range ts {
+		x, y := &ts[i], &ts[least]
+		if x.Mutual() != y.Mutual() && !x.Mutual() || x.Mutual() == y.Mutual() && x.Quiet(today) > y.Quiet(today) {
 			least = i
 		}
 	}
-	a.Ties[least] = t
-	return &a.Ties[least]
+	ts[least] = t
+	return &ts[least]
 }
 
 // meet notes that an account sent, got or opened a link.
@@ -595,13 +602,9 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 	}
 	x := &s.domains[d]
 	x.Last = s.now
-	actor := s.accounts[r].ID == e.Actor // counted once for an event, not once for each account in it
-	if actor {
-		if fetched {
-			bump(&x.Opens)
-		} else {
-			bump(&x.Sends)
-		}
+	actor := s.accounts.at(r).ID == e.Actor // counted once for an event, not once for each account in it
+	if actor && !fetched {
+		bump(&x.Sends)
 	}
 	if x.First == 0 || x.N > maxUsers {
 		bump(&x.N)
@@ -613,7 +616,6 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 	for i := range x.Users {
 		if u := &x.Users[i]; u.Account == r {
 			u.Hour, u.Event = s.now, e.ID
-			bump(&u.Count)
 			return
 		}
 	}
@@ -622,13 +624,13 @@ func (s *State) meet(r Ref, l *vedette.Link, e *Event, fetched bool) {
 		x.Users, x.URLs = nil, nil // many people's: nobody's in particular
 		return
 	}
-	x.Users = append(x.Users, Use{r, s.now, 1, e.ID})
-	a := &s.accounts[r]
-	if len(a.Domains) == maxDomains {
-		copy(a.Domains, a.Domains[1:])
-		a.Domains = a.Domains[:maxDomains-1]
+	x.Users = append(x.Users, Use{r, s.now, e.ID})
+	if met := s.DomainsOf(s.accounts.at(r)); len(met) == maxDomains {
+		copy(met, met[1:])
+		met[maxDomains-1] = d
+		return
 	}
-	a.Domains = append(a.Domains, d)
+	s.met.add(r, d)
 }
 
 func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {
@@ -640,8 +642,6 @@ func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {
 		if u := &d.URLs[i]; u.Hash == h {
 			if fetched {
 				bump(&u.Fetched)
-			} else {
-				bump(&u.Sends)
 			}
 			return
 		}
@@ -650,8 +650,6 @@ func (s *State) url(d *Domain, l *vedette.Link, fetched bool) {
 		u := URL{Hash: h}
 		if fetched {
 			u.Fetched = 1
-		} else {
-			u.Sends = 1
 		}
 		d.URLs = append(d.URLs, u)
 	}

@@ -10,16 +10,19 @@ import (
 // tick does what is due each day and each week.
 func (s *State) tick(at time.Time) {
 	s.now = max(s.now, uint32(at.Unix()/3600))
-	day := s.now / 24
-	if day == s.day {
+	day, before := s.now/24, s.day
+	if day == before {
 		return
 	}
 	s.day = day
 	s.daily()
-	if day%7 == 3 {
+	if weekOf(day) != weekOf(before) {
 		s.compact()
 	}
 }
+
+// weekOf is the week since 1970 of a day; weeks begin on Sundays.
+func weekOf(day uint32) uint32 { return (day + 4) / 7 }
 
 // oldTie is how many days an acquaintance must last before it counts as one of a life of one's own.
 const oldTie = 14
@@ -37,16 +40,16 @@ const (
 //
 // Source: organic mass of DETECTION 2.2, two steps of SybilRank (Cao et al., NSDI 2012) with bounded state.
 func (s *State) daily() {
-	today := uint16(s.now / 24)
+	today := s.now / 24
 	old := func(a *Account) bool { return a.Born == 0 || s.now-a.Born > 30*24 }
-	long := func(t *Tie) bool { return t.Mutual() && today-t.First >= oldTie }
+	long := func(t *Tie) bool { return t.Mutual() && t.Age(today) >= oldTie }
 	var known, masses [MaxTies + 1]int
 	all := 0
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	for _, a := range s.accounts.all() {
 		var n uint8
-		for j := range a.Ties {
-			if t := &a.Ties[j]; long(t) && old(&s.accounts[t.Peer]) {
+		ts := s.Ties(a)
+		for j := range ts {
+			if t := &ts[j]; long(t) && old(s.accounts.at(t.Peer)) {
 				n++
 			}
 		}
@@ -57,8 +60,7 @@ func (s *State) daily() {
 		}
 	}
 	enough := uint8(min(mostKnown, max(2, quantile(&known, all, 2))))
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	for _, a := range s.accounts.all() {
 		if old(a) && a.Mass >= enough {
 			a.Flags |= Established
 		} else {
@@ -66,21 +68,21 @@ func (s *State) daily() {
 		}
 	}
 	s.active = 0
-	for i := range s.accounts {
-		a := &s.accounts[i]
+	for i, a := range s.accounts.all() {
 		var mass uint8
-		for j := range a.Ties {
-			if t := &a.Ties[j]; long(t) && s.accounts[t.Peer].Flags&Established != 0 {
+		ts := s.Ties(a)
+		for j := range ts {
+			if t := &ts[j]; long(t) && s.accounts.at(t.Peer).Flags&Established != 0 {
 				mass++
 			}
 		}
 		a.Mass = mass
-		if a.Last != 0 && s.now-a.Last <= 240 {
+		if a.Flags&Acted != 0 && s.now-a.Last <= 240 {
 			s.active++
 			masses[mass]++
 		}
-		if uint32(i)%7 == uint32(today)%7 {
-			fade(a)
+		if i%7 == today%7 {
+			s.fade(a)
 		}
 	}
 	s.lonely = uint8(min(mostLonely, quantile(&masses, s.active, 5)))
@@ -101,14 +103,15 @@ func quantile(counts *[MaxTies + 1]int, all, parts int) int {
 func (s *State) Lonely(a *Account) bool { return a.Mass <= s.lonely }
 
 // fade halves what is counted of an account.
-func fade(a *Account) {
+func (s *State) fade(a *Account) {
 	a.Sessions, a.Foreign, a.Hosted = a.Sessions/2, a.Foreign/2, a.Hosted/2
-	a.Fresh, a.Strange, a.Sent, a.Mute = a.Fresh/2, a.Strange/2, a.Sent/2, a.Mute/2
+	a.Fresh, a.Strange, a.Mute = a.Fresh/2, a.Strange/2, a.Mute/2
 	for i := range a.Probes {
 		a.Probes[i] /= 2
 	}
-	for i := range a.Ties {
-		if t := &a.Ties[i]; t.Out > 8 || t.In > 8 {
+	ts := s.Ties(a)
+	for i := range ts {
+		if t := &ts[i]; t.Out > 8 || t.In > 8 {
 			t.Out, t.In = (t.Out+1)/2, (t.In+1)/2
 		}
 	}
@@ -117,7 +120,7 @@ func fade(a *Account) {
 // Forget drops an account at once, with all that is kept of it. Places of accounts, things and domains are new after it.
 func (s *State) Forget(id vedette.AccountID) {
 	if r, ok := s.Find(id); ok {
-		s.accounts[r].Flags |= dead
+		s.accounts.at(r).Flags |= dead
 		s.compact()
 	}
 }
@@ -127,11 +130,11 @@ const none = ^Ref(0)
 // compact drops what was quiet for long, and gives what stays new places.
 func (s *State) compact() {
 	quiet := uint32(Quiet / time.Hour)
-	moved := make([]Ref, len(s.accounts))
+	today := s.now / 24
+	moved := make([]Ref, s.accounts.len())
 	n := Ref(0)
-	for i := range s.accounts {
-		a := &s.accounts[i]
-		if a.Flags&dead != 0 || s.now-max(a.Last, a.First) > quiet {
+	for i, a := range s.accounts.all() {
+		if a.Flags&dead != 0 || s.now-a.Last > quiet {
 			moved[i] = none
 			if a.Build != 0 {
 				s.builds[a.Build]--
@@ -144,107 +147,132 @@ func (s *State) compact() {
 		moved[i] = n
 		n++
 	}
-	uses := func(us []Use, after uint32) []Use {
-		return slices.DeleteFunc(us, func(u Use) bool {
-			return moved[u.Account] == none || s.now-u.Hour > after
+	things, domains := s.compactThings(moved), s.compactDomains(moved)
+	// First every list, then every place: while lists change their length, all owners are still where they were.
+	place := func(to []Ref) func(*Ref) bool {
+		return func(r *Ref) bool {
+			*r = to[*r]
+			return *r != none
+		}
+	}
+	for i := range s.accounts.all() {
+		if moved[i] == none {
+			s.ties.resize(i, 0)
+			s.on.resize(i, 0)
+			s.met.resize(i, 0)
+			continue
+		}
+		s.on.keep(i, place(things))
+		s.met.keep(i, place(domains))
+		s.ties.keep(i, func(t *Tie) bool {
+			if moved[t.Peer] == none || t.Quiet(today) > quiet/24 {
+				return false
+			}
+			t.Peer = moved[t.Peer]
+			if t.Age(today) > oldest {
+				t.first = t.first&asked | uint8(today-oldest)%128
+			}
+			return true
 		})
 	}
-	rename := func(us []Use) {
-		for i := range us {
-			us[i].Account = moved[us[i].Account]
+	for i, a := range s.accounts.all() {
+		if to := moved[i]; to != none && to != i {
+			s.ties.rename(a.ties, to)
+			s.on.rename(a.things, to)
+			s.met.rename(a.domains, to)
+			*s.accounts.at(to) = *a
 		}
 	}
-	// things: a device or network that 14 days did not see names nobody any more; blocks and groups stay as long as their accounts
-	things := make([]Ref, len(s.things))
+	s.accounts.cut(int(n))
+	s.reindex()
+}
+
+// compactThings drops things that nobody is on any more: a device or network that 14 days did not see names nobody, blocks and groups stay as long as their
+// accounts. It tells the new places of those that stay.
+func (s *State) compactThings(accounts []Ref) (moved []Ref) {
+	moved = make([]Ref, s.things.len())
 	kept := Ref(0)
-	for i := range s.things {
-		t := &s.things[i]
+	for i, t := range s.things.all() {
 		after := uint32(Silence / time.Hour)
 		if t.Kind == SharedBlock || t.Kind == SharedGroup {
-			after = quiet
+			after = uint32(Quiet / time.Hour)
 		}
-		things[i] = none
-		if t.uses != 0 {
-			us := uses(s.shared[t.uses-1], after)
-			rename(us)
-			s.shared[t.uses-1] = us
-			if len(us) == 0 {
-				s.drop(t)
+		idle := s.now/24 - uint32(t.Last)
+		moved[i] = none
+		switch t.state {
+		case shared:
+			if s.uses.keep(i, s.stays(accounts, after)) == 0 {
 				continue
 			}
-		} else if t.Over {
-			if uint32(s.now/24)-uint32(t.Last) > 30 {
+		case over:
+			if idle > 30 {
 				continue
 			}
-		} else {
-			if moved[t.one] == none || uint32(s.now/24)-uint32(t.Last) > after/24 {
+		default:
+			if accounts[t.who] == none || idle > after/24 {
 				continue
 			}
-			t.one = moved[t.one]
+			t.who = accounts[t.who]
 		}
-		things[i] = kept
-		s.things[kept] = *t
+		moved[i] = kept
 		kept++
 	}
-	s.things = s.things[:kept]
-	// domains: a year and a bit, so that what was met once is not taken for news again
-	domains := make([]Ref, len(s.domains))
-	kept = 0
+	for i, t := range s.things.all() {
+		if to := moved[i]; to != none && to != i {
+			if t.state == shared {
+				s.uses.rename(list(t.who), to)
+			}
+			*s.things.at(to) = *t
+		}
+	}
+	s.things.cut(int(kept))
+	return moved
+}
+
+// stays tells whether a use is of an account that stays and not older than so many hours, and names the account's new place.
+func (s *State) stays(accounts []Ref, hours uint32) func(*Use) bool {
+	return func(u *Use) bool {
+		u.Account = accounts[u.Account]
+		return u.Account != none && s.now-u.Hour <= hours
+	}
+}
+
+// compactDomains drops domains after a year and a bit, so that what was met once is not taken for news again, and of those that are not new any more who met
+// them. It tells the new places of those that stay.
+func (s *State) compactDomains(accounts []Ref) (moved []Ref) {
+	moved = make([]Ref, len(s.domains))
+	kept := 0
+	stays := s.stays(accounts, uint32(Quiet/time.Hour))
 	for i := range s.domains {
 		d := &s.domains[i]
-		domains[i] = none
+		moved[i] = none
 		if s.now-d.Last > 400*24 {
 			continue
 		}
 		if d.First != 0 && s.now-d.First > 2*uint32(Fresh/time.Hour) {
 			d.Users, d.URLs = nil, nil
 		}
-		d.Users = uses(d.Users, quiet)
-		rename(d.Users)
-		domains[i] = kept
+		d.Users = slices.DeleteFunc(d.Users, func(u Use) bool { return accounts[u.Account] == none || s.now-u.Hour > uint32(Quiet/time.Hour) })
+		for j := range d.Users {
+			stays(&d.Users[j])
+		}
+		moved[i] = Ref(kept)
 		s.domains[kept] = *d
 		kept++
 	}
 	clear(s.domains[kept:])
 	s.domains = s.domains[:kept]
-	place := func(rs []Ref, to []Ref) []Ref {
-		out := rs[:0]
-		for _, r := range rs {
-			if to[r] != none {
-				out = append(out, to[r])
-			}
-		}
-		return out
-	}
-	for i := range s.accounts {
-		if moved[i] == none {
-			continue
-		}
-		a := s.accounts[i]
-		a.Things, a.Domains = place(a.Things, things), place(a.Domains, domains)
-		ties := a.Ties[:0]
-		for _, t := range a.Ties {
-			if moved[t.Peer] != none && uint32(s.now/24)-uint32(t.Last) <= quiet/24 {
-				t.Peer = moved[t.Peer]
-				ties = append(ties, t)
-			}
-		}
-		a.Ties = ties
-		s.accounts[moved[i]] = a
-	}
-	clear(s.accounts[n:])
-	s.accounts = s.accounts[:n]
-	s.reindex()
+	return moved
 }
 
 // reindex makes the indexes from the lists.
 func (s *State) reindex() {
 	s.byID, s.byThing, s.byDomain = index[wide]{}, index[narrow]{}, index[narrow]{}
-	for i := range s.accounts {
-		s.byID.add(wide(s.accounts[i].ID), Ref(i), s.accountKey)
+	for i, a := range s.accounts.all() {
+		s.byID.add(wide(a.ID), i, s.accountKey)
 	}
-	for i := range s.things {
-		s.byThing.add(s.things[i].key, Ref(i), s.thingKey)
+	for i, t := range s.things.all() {
+		s.byThing.add(t.narrow(), i, s.thingKey)
 	}
 	for i := range s.domains {
 		s.byDomain.add(s.domains[i].key, Ref(i), s.domainKey)

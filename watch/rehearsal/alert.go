@@ -22,9 +22,9 @@ const keys = 4
 
 // TwoKeys tells whether two channels speak, and whether one of them is what rehearsing leaves and a private life does not: two new domains that nobody else
 // met, or probing.
-func (e *Evidence) TwoKeys() bool {
+func (g *Grounds) TwoKeys() bool {
 	n := 0
-	for _, b := range e.Channels {
+	for _, b := range g.Channels {
 		if b >= keys {
 			n++
 		}
@@ -35,7 +35,7 @@ func (e *Evidence) TwoKeys() bool {
 // alert tells of a cell once, and again when it has grown by half.
 func (d *Detector) alert(s *population.State, c *Cell, members []population.Ref, at time.Time) {
 	b := &d.budget
-	if b.Set.IsZero() || c.Score <= b.Bound || !c.Evidence.TwoKeys() || c.Judged != Unjudged {
+	if b.Set.IsZero() || c.Score <= b.Bound || !c.Grounds.TwoKeys() || c.Judged != Unjudged {
 		return
 	}
 	if !c.Alerted.IsZero() && 2*len(members) < 3*c.Told {
@@ -69,11 +69,11 @@ func (d *Detector) finding(s *population.State, c *Cell, members []population.Re
 	binary.BigEndian.PutUint64(n[:], uint64(len(members)))
 	h.Write(n[:])
 	f.ID = vedette.Digest(h.Sum(nil))
-	f.Reasons, f.Links, f.Basis = reasons(s, &c.Evidence, members, grown)
+	f.Reasons, f.Links, f.Basis = reasons(s, &c.Grounds, members, grown)
 	return f
 }
 
-func reasons(s *population.State, e *Evidence, members []population.Ref, grown bool) (rs []vedette.Reason, links []vedette.Token, basis []vedette.EventID) {
+func reasons(s *population.State, g *Grounds, members []population.Ref, grown bool) (rs []vedette.Reason, links []vedette.Token, basis []vedette.EventID) {
 	say := func(rule string, bits float64, text string) {
 		rs = append(rs, vedette.Reason{Rule: vedette.RuleID("rehearsal/" + rule), Weight: milli(bits), Link: -1, Text: text})
 	}
@@ -81,16 +81,16 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	for i := range order {
 		order[i] = Channel(i)
 	}
-	slices.SortStableFunc(order, func(x, y Channel) int { return int(milli(e.Channels[y]) - milli(e.Channels[x])) })
+	slices.SortStableFunc(order, func(x, y Channel) int { return int(milli(g.Channels[y]) - milli(g.Channels[x])) })
 	for _, c := range order {
-		if e.Channels[c] >= 1 {
-			say(c.String(), e.Channels[c], e.text(c))
+		if g.Channels[c] >= 1 {
+			say(c.String(), g.Channels[c], g.text(c))
 		}
 	}
 	if grown {
 		say("grown", 0, "told before; it has grown by half since")
 	}
-	say("what-this-is", 0, fmt.Sprintf("a lead: few of the %d groups that were looked at here before looked like this, or none. It is nobody's guilt, and no ground to act on anybody", e.among))
+	say("what-this-is", 0, fmt.Sprintf("a lead: few of the %d groups that were looked at here before looked like this, or none. It is nobody's guilt, and no ground to act on anybody", g.among))
 	for _, c := range []struct {
 		f    Feature
 		text string
@@ -101,7 +101,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 		{VoIP, "not measured: kinds of numbers"},
 		{Office, "not measured: hours of the day, for want of activity"},
 	} {
-		if math.IsNaN(e.Measured[c.f]) {
+		if math.IsNaN(g.Measured[c.f]) {
 			say("not-measured", 0, c.text)
 		}
 	}
@@ -126,7 +126,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	}
 	done := map[population.Ref]bool{}
 	for _, r := range members {
-		for _, x := range s.Account(r).Domains {
+		for _, x := range s.DomainsOf(s.Account(r)) {
 			d := s.Domain(x)
 			if done[x] || !s.IsFresh(d) || inside(d.Users) < 2 {
 				continue
@@ -142,7 +142,7 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 	}
 	clear(done)
 	for _, r := range members {
-		for _, x := range s.Account(r).Things {
+		for _, x := range s.ThingsOf(s.Account(r)) {
 			us := s.Uses(s.Thing(x))
 			if done[x] || inside(us) < 2 {
 				continue
@@ -160,8 +160,8 @@ func reasons(s *population.State, e *Evidence, members []population.Ref, grown b
 }
 
 // text says in words what a channel measured.
-func (e *Evidence) text(c Channel) string {
-	m := &e.Measured
+func (g *Grounds) text(c Channel) string {
+	m := &g.Measured
 	switch c {
 	case Social:
 		return fmt.Sprintf("keeps to itself: %.0f %% of what its members write stays inside, and nobody established answers %.0f %% of them", 100*m[Inward], 100*m[Orphan])

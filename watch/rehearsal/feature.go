@@ -105,7 +105,7 @@ func ratesOf(s *population.State) rates {
 	return r
 }
 
-// meter measures groups. It is used again, so that measuring allocates nothing.
+// meter measures the groups of a tick. Measuring allocates hardly anything.
 type meter struct {
 	s      *population.State
 	r      rates
@@ -117,11 +117,8 @@ type meter struct {
 	group  uint32
 }
 
-// begin makes ready for the groups of a tick.
-func (m *meter) begin(s *population.State) {
-	m.s, m.r = s, ratesOf(s)
-	m.in = grow(m.in, s.Len())
-	m.group = 0
+func newMeter(s *population.State) *meter {
+	return &meter{s: s, r: ratesOf(s), in: make([]uint32, s.Len())}
 }
 
 // shared yields what stands in a list twice and more, and how often.
@@ -153,14 +150,15 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 	for _, r := range members {
 		a := s.Account(r)
 		alone := true
-		for i := range a.Ties {
-			t := &a.Ties[i]
+		ts := s.Ties(a)
+		for i := range ts {
+			t := &ts[i]
 			switch {
 			case m.in[t.Peer] == m.group:
 				in += float64(min(t.Out, 6))
 				if a.Born == 0 || s.Now()-a.Born >= month {
 					ties++
-					if s.Now()/24-uint32(t.First) <= 14 {
+					if t.Age(s.Now()/24) <= 14 {
 						fresh++
 					}
 				}
@@ -212,7 +210,7 @@ func (m *meter) measure(members []population.Ref) (f Measured) {
 		for p := range probes {
 			probes[p] += float64(a.Probes[p])
 		}
-		m.things, m.doms = append(m.things, a.Things...), append(m.doms, a.Domains...)
+		m.things, m.doms = append(m.things, s.ThingsOf(a)...), append(m.doms, s.DomainsOf(a)...)
 	}
 	f[Inward] = in / (in + ext + str + 4)
 	f[Orphan] = orphans / k
@@ -254,7 +252,7 @@ func (m *meter) infra(members []population.Ref, f *Measured) {
 		case population.SharedDevice:
 			reuse += n
 		case population.SharedNetwork:
-			if !t.Over {
+			if !t.Over() {
 				near += n * thingWeight(t) * rare
 			}
 		case population.SharedBlock:

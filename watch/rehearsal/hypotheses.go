@@ -38,13 +38,13 @@ type bond struct {
 // candidate tells whether an account can be of a cell: it was active lately, and nobody established has known it for long, or hardly anybody; or it has met
 // a new link that few others have. Age is no reason to be left out, nor is a life of one's own: operators buy old accounts, and take over those of others.
 func candidate(s *population.State, a *population.Account) bool {
-	if s.Now()-max(a.Last, a.First) > 10*24 {
+	if s.Now()-a.Last > 10*24 {
 		return false
 	}
 	if s.Lonely(a) {
 		return true
 	}
-	for _, r := range a.Domains {
+	for _, r := range s.DomainsOf(a) {
 		if d := s.Domain(r); d.N >= 2 && d.N <= fewUsers && s.IsFresh(d) {
 			return true
 		}
@@ -55,7 +55,7 @@ func candidate(s *population.State, a *population.Account) bool {
 // fewUsers is how many accounts have met a link that makes somebody with a life of their own a candidate.
 const fewUsers = 6
 
-// grouping makes hypotheses of a state. Its lists are used again at each tick.
+// grouping makes hypotheses of a state, once.
 type grouping struct {
 	bonds []bond
 	in    []bool // by account: candidate
@@ -72,11 +72,10 @@ type node struct {
 // group merges accounts by descending weight of their bonds; every merge of three and more is a hypothesis.
 func (g *grouping) group(s *population.State) []node {
 	n := s.Len()
-	g.in = grow(g.in, n)
+	g.in = make([]bool, n)
 	for i := range n {
 		g.in[i] = candidate(s, s.Account(population.Ref(i)))
 	}
-	g.bonds = g.bonds[:0]
 	total := float64(max(s.Active(), 2))
 	g.acquaintances(s)
 	g.things(s, total)
@@ -91,11 +90,10 @@ func (g *grouping) group(s *population.State) []node {
 		}
 		return compareIDs(s, x.b, y.b)
 	})
-	g.of = grow(g.of, n)
+	g.of = make([]int32, n)
 	for i := range g.of {
 		g.of[i] = -1
 	}
-	g.nodes = g.nodes[:0]
 	root := func(r population.Ref) int32 {
 		x := g.of[r]
 		return x
@@ -139,15 +137,6 @@ func compareIDs(s *population.State, a, b population.Ref) int {
 	return slices.Compare(x[:], y[:])
 }
 
-func grow[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n, n+n/4)
-	}
-	s = s[:n]
-	clear(s)
-	return s
-}
-
 func (g *grouping) bond(a, b population.Ref, w float64) {
 	if a == b || w <= 0 {
 		return
@@ -159,15 +148,15 @@ func (g *grouping) bond(a, b population.Ref, w float64) {
 }
 
 func (g *grouping) acquaintances(s *population.State) {
-	today := uint16(s.Now() / 24)
+	today := s.Now() / 24
 	for i := range s.Len() {
 		if !g.in[i] {
 			continue
 		}
-		a := s.Account(population.Ref(i))
-		for j := range a.Ties {
-			t := &a.Ties[j]
-			if int(t.Peer) < i || !g.in[t.Peer] || today-t.Last > 21 {
+		ts := s.Ties(s.Account(population.Ref(i)))
+		for j := range ts {
+			t := &ts[j]
+			if int(t.Peer) < i || !g.in[t.Peer] || t.Quiet(today) > 21 {
 				continue
 			}
 			w := float64(min(10, int(t.Out)+int(t.In)))

@@ -69,16 +69,16 @@ func (c Config) Validate() error {
 
 // Cell is a group that was followed over time.
 type Cell struct {
-	ID       vedette.Digest
-	Members  []vedette.AccountID // as of Last, in order
-	First    time.Time
-	Last     time.Time
-	Score    vedette.MilliBits // the highest so far
-	At       time.Time         // of the highest score
-	Evidence Evidence          // at the highest score
-	Alerted  time.Time         // zero: never
-	Told     int               // members at the last finding
-	Judged   Disposition
+	ID      vedette.Digest
+	Members []vedette.AccountID // as of Last, in order
+	First   time.Time
+	Last    time.Time
+	Score   vedette.MilliBits // the highest so far
+	At      time.Time         // of the highest score
+	Grounds Grounds           // at the highest score
+	Alerted time.Time         // zero: never
+	Told    int               // members at the last finding
+	Judged  Disposition
 }
 
 // Disposition is what a person made of a finding.
@@ -101,8 +101,6 @@ type Voucher interface {
 type Detector struct {
 	cfg      Config
 	model    *Model
-	group    grouping
-	meter    meter
 	tails    tails
 	table    *table
 	curve    []Curve
@@ -177,8 +175,9 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 			c.Score, c.At = 0, time.Time{}
 		}
 	}
-	nodes := d.group.group(s)
-	d.meter.begin(s)
+	var g grouping // some 80 bytes an account, which are not kept until the next tick
+	nodes := g.group(s)
+	meter := newMeter(s)
 	today := at.Unix() / 86400
 	learn := today != d.day
 	d.day = today
@@ -188,10 +187,10 @@ func (d *Detector) Tick(s *population.State, at time.Time) {
 		if len(m) < leastCell {
 			continue
 		}
-		f := d.meter.measure(m)
+		f := meter.measure(m)
 		e := d.table.evidence(len(m), &f)
 		sc, outs := d.judge(&e)
-		e.score, e.among = sc, d.curve[0].n
+		e.among = d.curve[0].n
 		best = append(best, scored{i, sc, e})
 		if learn && d.Sample != nil {
 			ids := make([]vedette.AccountID, len(m))
@@ -285,7 +284,7 @@ func (d *Detector) follow(s *population.State, at time.Time, nodes []node, best 
 		slices.SortFunc(ids, func(x, y vedette.AccountID) int { return slices.Compare(x[:], y[:]) })
 		c := d.cell(ids, at)
 		if v := milli(b.score) - d.known(c); v > c.Score || c.At.IsZero() {
-			c.Score, c.Evidence, c.At = v, b.e, at
+			c.Score, c.Grounds, c.At = v, b.e.Grounds, at
 		}
 		if d.Observe != nil {
 			d.Observe(at, c, &b.e, b.score)

@@ -62,7 +62,7 @@ func TestACellIsFoundWhileItRehearses(t *testing.T) {
 	d, fs := watch(t, small, 1, es, 0)
 	if len(fs) == 0 {
 		for _, c := range d.Cells() {
-			t.Logf("cell of %d, %d milli-bits, %v", len(c.Members), c.Score, c.Evidence.Channels)
+			t.Logf("cell of %d, %d milli-bits, %v", len(c.Members), c.Score, c.Grounds.Channels)
 		}
 		t.Fatalf("nothing found; bound %d", d.Budget().Bound)
 	}

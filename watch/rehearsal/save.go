@@ -16,13 +16,13 @@ import (
 // ErrDamaged says that a saved detector is not what was saved.
 var ErrDamaged = fmt.Errorf("rehearsal: the saved state is damaged: %w", vedette.ErrInvalid)
 
-const saved = "vedette rehearsal 1\n"
+const saved = "vedette rehearsal 2\n"
 
-// keptCell is a Cell as it is saved: JSON for what has names, and the numbers of its evidence beside it, since some of them are not measured.
+// keptCell is a Cell as it is saved: JSON for what has names, and the numbers of its grounds beside it, since some of them are not measured.
 type keptCell struct {
-	Cell     savedCell           `json:"cell"`
-	Evidence []byte              `json:"evidence"`
-	Owned    []vedette.AccountID `json:"owned"` // members that are in this cell and not in a later one
+	Cell    savedCell           `json:"cell"`
+	Grounds []byte              `json:"grounds"`
+	Owned   []vedette.AccountID `json:"owned"` // members that are in this cell and not in a later one
 }
 
 type savedCell struct {
@@ -68,7 +68,7 @@ func (d *Detector) Save(b []byte) []byte {
 	}
 	for _, c := range d.cells {
 		k := keptCell{Cell: savedCell{c.ID, c.Members, c.First, c.Last, c.Score, c.At, c.Alerted, c.Told, c.Judged}}
-		k.Evidence, _ = binary.Append(nil, binary.LittleEndian, c.Evidence.fixed()) // never fails: numbers alone
+		k.Grounds, _ = binary.Append(nil, binary.LittleEndian, fixedGrounds{c.Grounds.Channels, c.Grounds.Measured, c.Grounds.among}) // never fails: numbers alone
 		for _, a := range c.Members {
 			if d.of[a] == c {
 				k.Owned = append(k.Owned, a)
@@ -94,24 +94,17 @@ func (d *Detector) Save(b []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// fixedEvidence is Evidence in numbers of known size.
-type fixedEvidence struct {
-	Size     int64
-	Bits     [Features]float64
+// fixedGrounds are Grounds in numbers of known size.
+type fixedGrounds struct {
 	Channels [Channels]float64
 	Measured [Features]float64
-	Score    float64
 	Among    uint64
-}
-
-func (e *Evidence) fixed() fixedEvidence {
-	return fixedEvidence{int64(e.Size), e.Bits, e.Channels, e.Measured, e.score, e.among}
 }
 
 // Restore makes the detector that Save saved, of the same model. Its state is the population's that goes with it. Its error wraps vedette.ErrInvalid.
 func Restore(cfg Config, model *Model, b []byte, s *population.State) (*Detector, error) {
 	if len(b) < len(saved)+32 || string(b[:len(saved)]) != saved {
-		return nil, fmt.Errorf("rehearsal: not a saved state of version 1: %w", ErrDamaged)
+		return nil, fmt.Errorf("rehearsal: not a saved state of version 2: %w", ErrDamaged)
 	}
 	body, sum := b[:len(b)-32], b[len(b)-32:]
 	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
@@ -156,12 +149,12 @@ func Restore(cfg Config, model *Model, b []byte, s *population.State) (*Detector
 	d.budget.PerWeek, d.budget.next = per, rest.Next
 	for i := range rest.Cells {
 		k := &rest.Cells[i]
-		var e fixedEvidence
-		if n, err := binary.Decode(k.Evidence, binary.LittleEndian, &e); err != nil || n != len(k.Evidence) {
-			return nil, fmt.Errorf("rehearsal: evidence of cell %d: %w", i, ErrDamaged)
+		var g fixedGrounds
+		if n, err := binary.Decode(k.Grounds, binary.LittleEndian, &g); err != nil || n != len(k.Grounds) {
+			return nil, fmt.Errorf("rehearsal: grounds of cell %d: %w", i, ErrDamaged)
 		}
 		x := &k.Cell
-		c := &Cell{x.ID, x.Members, x.First, x.Last, x.Score, x.At, Evidence{int(e.Size), e.Bits, e.Channels, e.Measured, e.Score, e.Among}, x.Alerted, x.Told, x.Judged}
+		c := &Cell{x.ID, x.Members, x.First, x.Last, x.Score, x.At, Grounds{g.Channels, g.Measured, g.Among}, x.Alerted, x.Told, x.Judged}
 		for _, a := range k.Owned {
 			if !slices.Contains(c.Members, a) {
 				return nil, fmt.Errorf("rehearsal: a member of cell %d: %w", i, ErrDamaged)

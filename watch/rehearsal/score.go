@@ -14,13 +14,17 @@ import (
 // most is how many bits one feature may bring: one loud number must not drown the others.
 const most = 12
 
-// Evidence is what a group's features say against the platform's own past: bits of surprise by feature, and by channel.
+// Evidence is what a group's features say against the platform's own past, in bits of surprise.
 type Evidence struct {
-	Size     int
-	Bits     [Features]float64
-	Channels [Channels]float64
+	Size int
+	Bits [Features]float64
+	Grounds
+}
+
+// Grounds are what a finding is explained with.
+type Grounds struct {
+	Channels [Channels]float64 // bits
 	Measured Measured
-	score    float64
 	among    uint64 // groups that it was held against
 }
 

@@ -29,7 +29,7 @@ func (s *Sentry) entries(st *population.State, at time.Time) {
 			if !ok {
 				continue
 			}
-			for _, x := range st.Account(r).Domains {
+			for _, x := range st.DomainsOf(st.Account(r)) {
 				d := st.Domain(x)
 				if !st.IsFresh(d) || d.Shape&unfit != 0 {
 					continue

@@ -130,7 +130,7 @@ type Channel struct {
 func shownCell(c *rehearsal.Cell) Cell {
 	out := Cell{ID: c.ID, Score: c.Score, Size: len(c.Members), First: c.First, Last: c.Last, Alerted: c.Alerted, Judged: Disposition(c.Judged), Channels: []Channel{}}
 	for ch := range rehearsal.Channels {
-		if b := vedette.MilliBits(1000 * c.Evidence.Channels[ch]); b >= 1000 {
+		if b := vedette.MilliBits(1000 * c.Grounds.Channels[ch]); b >= 1000 {
 			out.Channels = append(out.Channels, Channel{ch.String(), b})
 		}
 	}
@@ -209,8 +209,11 @@ func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
 		}
 		return time.Unix(int64(h)*3600, 0).UTC()
 	}
-	l.Registered, l.Woke, l.Last, l.Gone = hour(a.Born), hour(a.Woke), hour(a.Last), a.Flags&population.Gone != 0
-	for _, x := range a.Things {
+	l.Registered, l.Woke, l.Gone = hour(a.Born), hour(a.Woke), a.Flags&population.Gone != 0
+	if a.Flags&population.Acted != 0 {
+		l.Last = hour(a.Last)
+	}
+	for _, x := range st.ThingsOf(a) {
 		switch t := st.Thing(x); {
 		case t.N < 2:
 		case t.Kind == population.SharedDevice:
@@ -219,7 +222,7 @@ func lifeOf(st *population.State, id vedette.AccountID) (l Life) {
 			l.Networks++
 		}
 	}
-	for _, x := range a.Domains {
+	for _, x := range st.DomainsOf(a) {
 		if st.IsFresh(st.Domain(x)) {
 			l.Links++
 		}

@@ -106,16 +106,17 @@ func (d *Detector) device(s *population.State, e *population.Event) {
 	if e.Network.ASN != 0 && e.Network.ASN == a.ASN {
 		return
 	}
-	today := uint16(e.At.Unix() / 86400)
+	today := uint32(e.At.Unix() / 86400)
 	var best Contact
 	found := false
-	for i := range a.Ties {
-		t := &a.Ties[i]
-		if t.In == 0 || today-t.First > lure {
+	ts := s.Ties(a)
+	for i := range ts {
+		t := &ts[i]
+		if t.In == 0 || t.Age(today) > lure {
 			continue
 		}
 		back := s.Tie(t.Peer, r)
-		if back == nil || !back.Asked {
+		if back == nil || !back.Asked() {
 			continue
 		}
 		c := Contact{Sender: s.Account(t.Peer).ID, Recipient: e.Actor, Event: e.ID, Way: DeviceLink, hour: hourOf(e)}
@@ -356,9 +357,10 @@ func looks(f vedette.ShapeFlag) (n float64) {
 // apart tells whether two accounts share no group and no acquaintance. A group that the stranger put the recipient into does not count.
 func apart(s *population.State, f, r population.Ref, way Way) float64 {
 	a, b := s.Account(f), s.Account(r)
-	for i := range a.Ties {
-		for j := range b.Ties {
-			if a.Ties[i].Peer == b.Ties[j].Peer && (a.Ties[i].Mutual() || b.Ties[j].Mutual()) {
+	ours, theirs := s.Ties(a), s.Ties(b)
+	for i := range ours {
+		for j := range theirs {
+			if x, y := &ours[i], &theirs[j]; x.Peer == y.Peer && (x.Mutual() || y.Mutual()) {
 				return 0
 			}
 		}
@@ -380,8 +382,8 @@ func needed(way Way) int {
 // together is how many groups two accounts have in common.
 func together(s *population.State, x, y population.Ref) (n int) {
 	a, b := s.Account(x), s.Account(y)
-	for _, t := range a.Things {
-		if s.Thing(t).Kind == population.SharedGroup && slices.Contains(b.Things, t) {
+	for _, t := range s.ThingsOf(a) {
+		if s.Thing(t).Kind == population.SharedGroup && slices.Contains(s.ThingsOf(b), t) {
 			n++
 		}
 	}

@@ -204,5 +204,5 @@ func stranger(s *population.State, from, to vedette.AccountID, n uint8) (yes, wr
 		}
 		return true, false
 	}
-	return out.In == 0 && out.Out <= n && (out.Asked || out.Out == 0), out.Out > 0
+	return out.In == 0 && out.Out <= n && (out.Asked() || out.Out == 0), out.Out > 0
 }
