@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures how well the watch finds operators on made-up platforms, and how well the gate detects on real data, with the true program, and writes the page anew:
-# scripts/evaluation.sh [--quick] PAGE. VEDETTE_WATCH_ONLY=1 measures the watch alone and keeps the rest of the page.
+# scripts/evaluation.sh [--quick] PAGE. VEDETTE_WATCH_ONLY=1 measures the watch alone and keeps the rest of the page. VEDETTE_FEW says on which worlds the parts are
+# measured that need runs of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -20,7 +21,7 @@ how="make evaluation"
 [ ${#quick[@]} -eq 0 ] || how="scripts/evaluation.sh --quick PAGE"
 
 # The watch: scorecards are made anew without each playbook from the worlds that they were made from, and judged on worlds that nothing was made or chosen on.
-seeds=1-20 few=1-6
+seeds=1-20 few=${VEDETTE_FEW:-1-6}
 [ ${#quick[@]} -eq 0 ] || seeds=1-2 few=1-2
 machine="$(nproc) cores of a virtual machine, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 "$work/vedette" range train --seeds 9101-9104 --out "$work/model.json" --without L0,L1,L2,L3,L4

@@ -54,6 +54,7 @@ type evaluating struct {
 	models     map[string]*rehearsal.Model // that were made without a playbook, by its name
 	opponents  bool
 	enrolment  bool
+	twins      bool
 	told       func(string)
 	plots, out string
 }
@@ -74,7 +75,7 @@ alerts by whom they fell on, opponents on the same events, and the same with pla
 			if err != nil {
 				return err
 			}
-			e := evaluating{scenario: s, perWeek: perWeek, tick: 12 * time.Hour, models: map[string]*rehearsal.Model{}, opponents: !quick && slices.Contains(parts, "opponents"), enrolment: !quick && slices.Contains(parts, "enrolment"), plots: plots, out: out}
+			e := evaluating{scenario: s, perWeek: perWeek, tick: 12 * time.Hour, models: map[string]*rehearsal.Model{}, opponents: !quick && slices.Contains(parts, "opponents"), enrolment: !quick && slices.Contains(parts, "enrolment"), twins: !quick && slices.Contains(parts, "twins"), plots: plots, out: out}
 			if e.seeds, err = parseSeeds(seeds); err != nil {
 				return usage(cmd, "--seeds: %s", err)
 			}
@@ -124,7 +125,7 @@ alerts by whom they fell on, opponents on the same events, and the same with pla
 	cmd.Flags().StringVar(&commit, "commit", "", "commit to name on the page")
 	cmd.Flags().StringVar(&machine, "machine", "", "machine to name on the page")
 	cmd.Flags().Float64Var(&perWeek, "per-week", 3, "false alerts a week that the team can carry, for each queue")
-	cmd.Flags().StringSliceVar(&parts, "parts", []string{"opponents", "enrolment"}, "what is measured besides, on fewer worlds")
+	cmd.Flags().StringSliceVar(&parts, "parts", []string{"opponents", "enrolment", "twins"}, "what is measured besides, on fewer worlds")
 	cmd.Flags().BoolVar(&quick, "quick", false, "no opponents, and fail on a real loss of quality")
 	return cmd
 }
@@ -150,6 +151,7 @@ type evaluated struct {
 	left      map[string][]score.Judged     // by playbook that was left out
 	full      map[string][]score.Judged     // the same worlds with the standard model
 	enrolled  map[float64][3][]score.Judged // by share of targets: cells, contacts, both
+	twins     []twinned
 }
 
 type rival struct {
@@ -272,6 +274,12 @@ func (e *evaluating) run(ctx context.Context) (*evaluated, error) {
 			r.enrolled[share] = lists
 		}
 	}
+	if e.twins {
+		var err error
+		if r.twins, err = e.twinsOf(ctx, e.fewest); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
@@ -367,8 +375,8 @@ func (r *evaluated) write(w io.Writer, head string) error {
 			held(score.Reaches(g.contact, c.Contact.K, c.Contact.N)), interval(y.Reached, ""), y.Targets.Value, g.reached, reached, interval(y.Quick, ""), interval(y.Slow, ""), interval(x.Lead, ""))
 	}
 	say("\nA goal of a share is missed where so many misses would come in fewer than one of twenty trials of something that just reaches it; one of targets where the whole")
-	say("interval lies over it. \"At a target's message\" counts what the targeting watch told when a target was written to: a campaign whose cell was told of before is often")
-	say("not told of again. Lead is from the alert about the cell to the first target, of those caught. Goals of the mute playbooks (L1m to L4m: the operator's own clients")
+	say("interval lies over it. \"At a target's message\" counts what the targeting watch told when a target was written to; where people have found the cell to be an operator's,")
+	say("its first link to somebody established outside of it is told whatever its score. Lead is from the alert about the cell to the first target, of those caught. Goals of the mute playbooks (L1m to L4m: the operator's own clients")
 	say("tell nothing of links) are what a prototype reached without any link tokens.\n")
 	if len(r.left) > 0 {
 		say("## With a playbook left out of training\n")
@@ -407,6 +415,14 @@ func (r *evaluated) write(w io.Writer, head string) error {
 	say("On whom they fell, rehearsal:\n\n%s\nTargeting:\n\n%s", cells.Harmed(), contacts.Harmed())
 	say("Disparity, rehearsal: at-risk teams were told of %s times as often as honest teams, and %s times as often as honest teams and everybody else together. Targeting: %s and %s. At most 1.5 is asked.\n",
 		interval(cells.Disparity.Teams, ""), interval(cells.Disparity.All, ""), interval(contacts.Disparity.Teams, ""), interval(contacts.Disparity.All, ""))
+	if len(r.twins) > 0 {
+		say("Twins: the same worlds (%d), with one thing of all honest teams' members changed that says nothing about them. False alerts, and how many times as many as in the first row; 1.25 is to be within the interval.\n", len(r.e.fewest))
+		say("| honest teams | rehearsal | times | targeting | times |\n|---|---|---|---|---|")
+		for _, x := range r.twins {
+			say("| %s | %d | %s | %d | %s |", x.name, x.cells, ratio(x.cells, r.twins[0].cells), x.aimed, ratio(x.aimed, r.twins[0].aimed))
+		}
+		say("")
+	}
 	if len(r.enrolled) > 0 {
 		say("## By how many targets asked for protection\n")
 		say("| targets enrolled | playbook | at a target's message | targets reached to the alert |\n|---|---|---|---|")
@@ -445,7 +461,7 @@ func (r *evaluated) write(w io.Writer, head string) error {
 	}
 	say("## Not measured here\n")
 	say("- The bootstrap is over %d worlds; disparity is asked of 60.", len(r.worlds))
-	say("- Twins of the same behaviour with a VPN on or off, and with the country swapped.\n- Playbooks by an author who has not seen the detector, and an operator who changes against its score.")
+	say("- Playbooks by an author who has not seen the detector, and an operator who changes against its score.")
 	say("- Names: at tier 1 nothing can be read from a token, so that no name, registration or certificate counts here.")
 	_, err := io.WriteString(w, p.String())
 	return err

@@ -23,6 +23,8 @@ type playing struct {
 	model   *rehearsal.Model // nil: the standard one
 	// beside, where set, gives who else looks at the same events: what takes them, and what is told at the end.
 	beside func(w *world.World) (take func(*vedette.Event), end func(*world.Truth))
+	// change, where set, makes each event another one before anybody sees it.
+	change func(*vedette.Event)
 }
 
 // played is what came of a world.
@@ -187,7 +189,13 @@ func (o *playing) play(ctx context.Context, s *world.Scenario, seed uint64) (*pl
 		take, end = o.beside(w)
 	}
 	begin := time.Now()
-	if err := through(ctx, w, func(e *vedette.Event) { p.Take(0, e); take(e) }); err != nil {
+	if err := through(ctx, w, func(e *vedette.Event) {
+		if o.change != nil {
+			o.change(e)
+		}
+		p.Take(0, e)
+		take(e)
+	}); err != nil {
 		return nil, err
 	}
 	p.End(out.truth.End)
