@@ -8,7 +8,7 @@ import (
 )
 
 // Allowed is how many honest identities may lie over a bound in the weeks that it is set on, so that the true rate is within the promise with a confidence of
-// 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %; -1 where there is none. It is the watch's own rule.
+// 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %; -1 where there is none. It is for bounds that nothing corrects later.
 func Allowed(expected float64) int {
 	below, p := 0.0, math.Exp(-expected)
 	for k := 0; ; k++ {
@@ -19,10 +19,13 @@ func Allowed(expected float64) int {
 	}
 }
 
+// begins is how many may lie over the bound that the watch begins with: one fewer than are promised, so that as many as that are to be expected (watch/rehearsal).
+func begins(expected float64) float64 { return max(0, expected-1) }
+
 // Learned is the bound that the watch would begin the test weeks with: set on the learning weeks, without what analysts confirmed to be an operator's. Where the
 // history is too short for the promise, the highest score is the bound.
 func (j *Judge) Learned(x *Trial, b Budget) float64 {
-	return j.set(x, x.Truth.Learning, x.Truth.Test, max(0, Allowed(b.In(x.Truth)*weeks(x.Truth.Learning, x.Truth.Test))))
+	return j.set(x, x.Truth.Learning, x.Truth.Test, int(begins(b.In(x.Truth)*weeks(x.Truth.Learning, x.Truth.Test))))
 }
 
 // set is the score that over of the platform's own identities lie above, of those that rose in [from, to).
@@ -48,11 +51,11 @@ func (j *Judge) Weekly(x *Trial, b Budget) []Alert {
 	t := x.Truth
 	history := t.Test.Sub(t.Learning)
 	expected := b.In(t) * weeks(t.Learning, t.Test)
-	over := float64(max(0, Allowed(expected)))
+	allowed := begins(expected)
 	told := make([]bool, len(x.Identities))
 	var out []Alert
 	for at := t.Test; at.Before(t.End); at = at.Add(week) {
-		bound := j.set(x, at.Add(-history), at, int(over))
+		bound := j.set(x, at.Add(-history), at, int(allowed))
 		wrong := 0.0
 		for i := range x.Identities {
 			if told[i] {
@@ -78,7 +81,7 @@ func (j *Judge) Weekly(x *Trial, b Budget) []Alert {
 				wrong++
 			}
 		}
-		over = min(2*expected, max(0, over+b.In(t)-wrong))
+		allowed = min(2*expected, max(0, allowed+b.In(t)-wrong))
 	}
 	return out
 }

@@ -30,8 +30,10 @@ type past struct {
 }
 
 // weigh sets the bound when the learning time is over, and anew each week: on the scores that the platform's own cells reached in the last weeks, without what
-// people confirmed to be an operator's. As many of them may lie over it as the promise allows with a confidence of 90 %, and from then on more where fewer
-// false alerts came than were promised, and fewer where more did: the long-run mean error is bounded whatever the platform does (Gibbs & Candès 2021).
+// people confirmed to be an operator's. One fewer of them may lie over it than are promised
+// for as many weeks: the rank of one more among them is even, so that over the k+1-th highest of a time k+1 are to be expected in the next one of that length
+// (conformal prediction, Vovk et al. 2005). From then on more may, where fewer false alerts came than were promised, and fewer where more did: the long-run mean
+// error is bounded whatever the platform does (Gibbs & Candès 2021).
 func (d *Detector) weigh(at time.Time) {
 	b := &d.budget
 	if at.Before(d.begun.Add(d.cfg.WarmUp+d.cfg.Learning)) || at.Before(b.next) {
@@ -41,7 +43,7 @@ func (d *Detector) weigh(at time.Time) {
 	expected := b.PerWeek * b.Weeks
 	if b.Set.IsZero() {
 		b.Set, b.next = at, at
-		b.Over = float64(max(0, Allowed(expected)))
+		b.Over = max(0, expected-1)
 	} else {
 		wrong := 0
 		for _, c := range d.cells {
@@ -80,7 +82,7 @@ const (
 	correction = 1 // cells more or fewer over the bound, for each false alert a week less or more than promised
 )
 
-// Allowed is how many of the platform's own cells may lie over the bound in the time that it is set on, so that the true rate is within the promise with a
+// Allowed is how many of the platform's own may lie over the bound in the time that it is set on, so that the true rate is within the promise with a
 // confidence of 90 %: the largest k with P(Poisson(expected) ≤ k) ≤ 10 %, which is chi-squared's bound χ²₀.₉(2k+2)/2 ≤ expected; -1 where there
 // is none.
 func Allowed(expected float64) int {
