@@ -83,7 +83,7 @@ func (v *vouched) over(at time.Time) bool {
 	return !at.Before(v.Until) || v.EndedBy != "" && at.After(v.Ended)
 }
 
-// voucher answers the rehearsal detector, at the tick that it looks at. It is called with the sentry's lock held.
+// voucher answers both detectors, as of the tick that is looked at or was last. It is called with the sentry's lock held.
 type voucher struct{ s *Sentry }
 
 // Vouched implements rehearsal.Voucher: since when somebody's word holds without a gap is not asked; the oldest that holds now counts.

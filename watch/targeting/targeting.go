@@ -23,6 +23,7 @@ import (
 
 	"vedette"
 	"vedette/watch/population"
+	"vedette/watch/rehearsal"
 )
 
 // Name is the detector's, in findings.
@@ -115,17 +116,12 @@ type Infrastructure interface {
 	Known(vedette.Token) (bits vedette.MilliBits, ok bool)
 }
 
-// Voucher says for whom a partner vouched, and when.
-type Voucher interface {
-	Vouched(vedette.AccountID) (since time.Time, ok bool)
-}
-
 // Known is what others know. Every part may be absent; findings then say what was not measured.
 type Known struct {
 	AtRisk         AtRisk
 	Kinship        Kinship
 	Infrastructure Infrastructure
-	Vouchers       Voucher
+	Vouchers       rehearsal.Voucher
 	// Key seals what Save writes: 32 bytes, needed where AtRisk is given, since what is saved tells of people who asked for protection.
 	Key []byte
 }
