@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"archive/tar"
 	"bufio"
 	"bytes"
 	"compress/gzip"
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,10 +46,11 @@ func (p *people) of(source int, name string) int32 {
 }
 
 // readConversation reads one real conversation in the order of its time. It knows edge lists (columns by blanks or commas: from, to,
-// perhaps a weight, Unix seconds last; % and # for remarks) and chat in XML (message elements with ts, user, text; one group), both
-// also gzipped. 24 bytes are held for each message: sources are seldom in order.
-func readConversation(path string, source int, accounts, groups *people) (out []said, err error) {
-	f, err := os.Open(path)
+// perhaps a weight, Unix seconds last; % and # for remarks), chat in XML (message elements with ts, user, text; one group), and logs of a channel (a tar
+// of files whose names begin with their day, lines of "[15:04] <name> text"; one group), all also gzipped. 24 bytes are held for each message: sources
+// are seldom in order.
+func readConversation(file string, source int, accounts, groups *people) (out []said, err error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("sim: conversation: %w", err)
 	}
@@ -61,6 +65,8 @@ func readConversation(path string, source int, accounts, groups *people) (out []
 	}
 	if first, _ := r.Peek(1); bytes.Equal(first, []byte("<")) {
 		out, err = readChat(r, source, accounts, groups)
+	} else if head, _ := r.Peek(262); len(head) == 262 && bytes.Equal(head[257:], []byte("ustar")) {
+		out, err = readLogs(r, source, accounts, groups)
 	} else {
 		out, err = readEdges(r, source, accounts)
 	}
@@ -143,11 +149,66 @@ func readChat(r io.Reader, source int, accounts, groups *people) ([]said, error)
 	}
 }
 
+// readLogs reads what was written in a channel; who came and went, and what servers said, is passed over. Minutes are all that a log has: its lines are put a
+// tenth of a second after one another within one. A clock that goes back by more than half a day has passed midnight.
+func readLogs(r io.Reader, source int, accounts, groups *people) ([]said, error) {
+	var out []said
+	group := groups.of(source, "")
+	files := tar.NewReader(r)
+	for {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", err, vedette.ErrInvalid)
+		}
+		name := path.Base(h.Name)
+		if h.Typeflag != tar.TypeReg || strings.HasPrefix(name, ".") {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, name[:min(len(name), len(time.DateOnly))])
+		if err != nil {
+			return nil, fmt.Errorf("%q: its name does not begin with a day such as 2005-01-31: %w", name, vedette.ErrInvalid)
+		}
+		last, within := -1, int64(0)
+		sc := bufio.NewScanner(files)
+		sc.Buffer(nil, 1<<20)
+		for n := 1; sc.Scan(); n++ {
+			m := logLine.FindSubmatch(sc.Bytes())
+			if m == nil {
+				continue
+			}
+			minute := 600*int(m[1][0]-'0') + 60*int(m[1][1]-'0') + 10*int(m[2][0]-'0') + int(m[2][1]-'0')
+			switch {
+			case minute >= 24*60 || m[2][0] > '5':
+				return nil, fmt.Errorf("%s, line %d: %s:%s is no time of day: %w", name, n, m[1], m[2], vedette.ErrInvalid)
+			case minute == last:
+				within += 100
+			case last-minute > 12*60:
+				day = day.AddDate(0, 0, 1)
+				last, within = minute, 0
+			default:
+				last, within = minute, 0
+			}
+			out = append(out, said{
+				at: day.UnixMilli() + int64(minute)*60_000 + min(within, 59_900), from: accounts.of(source, string(m[3])), to: group, group: true,
+				link: bytes.Contains(m[4], []byte("http://")) || bytes.Contains(m[4], []byte("https://")),
+			})
+		}
+		if err := sc.Err(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+}
+
+var logLine = regexp.MustCompile(`^\[(\d\d):(\d\d)\] <([^> ]+)> (.*)`)
+
 // Conversation reads one real conversation (docs/formats/scenario.md, "background.file") and gives its messages in order of time. People and
 // groups are numbers from 0, by first appearance; of text nothing is told but whether it held a link. It returns how many people there are.
-func Conversation(path string, each func(at time.Time, from, to int, group, link bool)) (int, error) {
+func Conversation(file string, each func(at time.Time, from, to int, group, link bool)) (int, error) {
 	accounts, groups := &people{number: map[string]int32{}}, &people{number: map[string]int32{}}
-	said, err := readConversation(path, 0, accounts, groups)
+	said, err := readConversation(file, 0, accounts, groups)
 	if err != nil {
 		return 0, err
 	}

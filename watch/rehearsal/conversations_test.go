@@ -61,6 +61,7 @@ var conversations = []conversation{
 	{"group chat (Slack, Racket 2018)", [][]string{{"slack", "racket", "2018", "merged-racket-general.xml.gz"}}, 0},
 	{"group chat (Slack, Racket 2019)", [][]string{{"slack", "racket", "2019", "merged-racket-general.xml.gz"}}, 0},
 	{"group chat (Slack, Elm 2019)", [][]string{{"slack", "elmlang", "2019", "merged-elmlang-general.xml.gz"}}, 0},
+	{"group chat (IRC, Ubuntu, parts of 153 days in 14 years)", [][]string{{"irc", "ubuntu-train-raw.tar.gz"}}, 0},
 }
 
 // stream reads conversations as the door would, all of them from the same day on. Old people registered long before, and the watch began with the first
@@ -254,8 +255,8 @@ func TestConversations(t *testing.T) {
 		}
 	}
 	b.WriteString("\nNot measured, because no event of the streams tells: devices, networks, number blocks, builds and attestation (infrastructure), countries and carriers " +
-		"(geography), openings and fetches of links, blocks, reports, deletions, look-ups. Probes are the groups that chats begin with, and nothing else. The IRC logs were not played: " +
-		"no reader of conversations takes their form.\n")
+		"(geography), openings and fetches of links, blocks, reports, deletions, look-ups. Probes are the groups that chats begin with, and nothing else. Of the IRC channel the logs " +
+		"hold parts of single days, years apart, and minutes alone.\n")
 	rehearsal.WriteTable(t, b.String())
 }
 
