@@ -539,3 +539,39 @@ func (l *Log) Erase(ctx context.Context, index uint64, fields ...string) error {
 	}
 	return l.shelf.Erase(ctx, index, names...) // also what is erased: a copy may be left from a time when this failed
 }
+
+// Checkpoint returns the last signed checkpoint, as it is and read. Its error wraps ErrUnfit when it is not signed by the log's key.
+func (l *Log) Checkpoint(ctx context.Context) ([]byte, Checkpoint, error) {
+	text, err := l.tree.Checkpoint(ctx)
+	if err != nil {
+		return nil, Checkpoint{}, err
+	}
+	c, err := l.readCheckpoint(text)
+	return text, c, err
+}
+
+// Consistency proves that the tree of size from is the beginning of the tree of size to.
+func (l *Log) Consistency(ctx context.Context, from, to uint64) ([]vedette.Digest, error) {
+	return l.tree.Consistency(ctx, from, to)
+}
+
+// Continues tells whether the log is the continuation of a checkpoint that somebody kept: signed by the log's key, and its tree the beginning of
+// the present one. Its error wraps ErrUnfit when it is not.
+func (l *Log) Continues(ctx context.Context, checkpoint []byte) error {
+	from, err := l.readCheckpoint(checkpoint)
+	if err != nil {
+		return err
+	}
+	_, to, err := l.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	if from.Size > to.Size {
+		return fmt.Errorf("%w: it had %d leaves by then, and has %d", ErrUnfit, from.Size, to.Size)
+	}
+	proof, err := l.tree.Consistency(ctx, from.Size, to.Size)
+	if err != nil {
+		return err
+	}
+	return CheckConsistency(from, to, proof)
+}
