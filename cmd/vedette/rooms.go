@@ -124,7 +124,7 @@ func (h *house) newProof(keys vault.Keys) *proof {
 	return &proof{key: evidence.VerifierKey(signerOf(keys)), open: func() (*evidence.Log, func() error, error) {
 		ctx := context.Background() // the log lives as long as the house
 		signer := signerOf(keys)
-		tree, err := tiles.Open(ctx, filepath.Join(h.folder.dir, "evidence"), signer, tiles.Options{})
+		tree, err := tiles.Open(ctx, h.evidenceDir(), signer, tiles.Options{})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -135,6 +135,8 @@ func (h *house) newProof(keys vault.Keys) *proof {
 		return log, func() error { return tree.Close(context.Background()) }, nil
 	}}
 }
+
+func (h *house) evidenceDir() string { return filepath.Join(h.folder.dir, "evidence") }
 
 func signerOf(keys vault.Keys) note.Signer {
 	seed := keys.Seed("evidence/log")
