@@ -65,7 +65,7 @@ type proofBuilder struct {
 	*client.ProofBuilder
 }
 
-var _ evidence.Tree = (*Tree)(nil)
+var _ evidence.Tiled = (*Tree)(nil)
 
 // sealed is the signer until the tree is closed: nothing that the library still does can sign afterwards.
 type sealed struct {
@@ -551,6 +551,18 @@ func (t *Tree) tile(ctx context.Context, level, index uint64, p uint8) ([]byte, 
 		return nil, err
 	}
 	return b[:32*int(p)], nil
+}
+
+// Tile implements evidence.Tiled.
+func (t *Tree) Tile(ctx context.Context, level, index uint64, width int) ([]byte, error) {
+	if err := t.ready(); err != nil {
+		return nil, err
+	}
+	b, err := t.reader.ReadTile(ctx, level, index, uint8(width%layout.TileWidth))
+	if err != nil {
+		return nil, fault(fmt.Sprintf("tile %d of level %d", index, level), err)
+	}
+	return b, nil
 }
 
 // Inclusion implements evidence.Tree.
