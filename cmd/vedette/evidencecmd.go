@@ -103,7 +103,7 @@ var opCheckpoint = operation[struct{}, checkpointOut]{"evidence.checkpoint", fun
 	if len(b) == 0 {
 		return checkpointOut{}, fmt.Errorf("nothing is in the evidence log yet: there is no checkpoint: %w", vedette.ErrUnknown)
 	}
-	c, err := evidence.OpenCheckpoint(b, log.Verifier())
+	c, err := log.Open(b)
 	return checkpointOut{c.Size, c.Origin, c.Root, string(b)}, err
 }}
 
@@ -148,7 +148,7 @@ permits asked, confirmations, blocks and what came of them. Whoever pinned its k
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(g.evidenceShow(), g.evidenceCheck(), g.evidenceCheckpoint(), g.evidenceKey(), g.evidenceProve(), g.evidenceVerify(),
-		g.evidenceAnchor(), g.evidenceAnchors())
+		g.evidenceAnchor(), g.evidenceAnchors(), g.evidenceRotate())
 	return cmd
 }
 
@@ -243,12 +243,21 @@ reach it, or have it stamped: it is what a later log must continue.`,
 }
 
 func (g *global) evidenceKey() *cobra.Command {
-	return &cobra.Command{
+	var announced bool
+	cmd := &cobra.Command{
 		Use: "key", Short: "Print the log's public key, for verifiers to pin", Args: noArgs,
 		Long: `Prints the public key that checkpoints are signed with, in the form of C2SP signed-note. Give it to whoever verifies by another way than the proofs come:
-a key that comes with a proof proves nothing.`,
-		Example: "  vedette evidence key > vedette.key",
+a key that comes with a proof proves nothing. Whoever pinned an earlier key of this log comes from it to the present one by --announced: each proof in it
+verifies by the key before ("vedette evidence verify --verifier"), and shows the next.`,
+		Example: "  vedette evidence key > vedette.key\n  vedette evidence key --announced > keys.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if announced {
+				out, err := opEvidenceKeys.do(cmd.Context(), g, struct{}{})
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), out)
+			}
 			out, err := opEvidenceKey.do(cmd.Context(), g, struct{}{})
 			if err != nil {
 				return err
@@ -260,6 +269,8 @@ a key that comes with a proof proves nothing.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&announced, "announced", false, "print every change of the key, with the proof of its announcement (JSON)")
+	return cmd
 }
 
 func (g *global) evidenceProve() *cobra.Command {

@@ -49,14 +49,15 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serving":    serving_,
-			"witnessing": witnessing,
-			"stamps":     stamps,
-			"fetch":      fetch,
-			"hide":       hide,
-			"now":        putNow,
-			"find":       find,
-			"damage":     damage,
+			"serving":      serving_,
+			"witnessing":   witnessing,
+			"stamps":       stamps,
+			"fetch":        fetch,
+			"announcement": announcement,
+			"hide":         hide,
+			"now":          putNow,
+			"find":         find,
+			"damage":       damage,
 		},
 	})
 }
@@ -121,6 +122,19 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s: %s", args[0], resp.Status)
 	}
 	_, _ = ts.Stdout().Write(b)
+}
+
+// announcement writes the first proof of a list of announced keys into a file: announcement FROM TO.
+func announcement(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: announcement FROM TO")
+	}
+	var keys []struct{ Proof json.RawMessage }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &keys))
+	if len(keys) == 0 {
+		ts.Fatalf("no key is announced in %s", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), keys[0].Proof, 0o600))
 }
 
 // hide reads the last command's output into a variable: hide NAME.

@@ -20,7 +20,6 @@ import (
 	"vedette"
 	"vedette/edge/witness"
 	"vedette/record/anchor"
-	"vedette/record/evidence"
 	"vedette/record/vault"
 	"vedette/store/records"
 )
@@ -28,7 +27,7 @@ import (
 // witnessDir is where a witness remembers, beside the rest of a data folder and apart from it: a server may own that meanwhile.
 func (g *global) witnessDir() string { return filepath.Join(g.data, "witness") }
 
-// witnessKeys returns the key that cosigns, and the public key of the folder's own log, which it must not cosign.
+// witnessKeys returns the key that cosigns, and the name of the folder's own log, which it must not cosign.
 func (g *global) witnessKeys(name string) (*anchor.Cosigner, string, error) {
 	if err := os.MkdirAll(g.data, 0o700); err != nil {
 		return nil, "", fmt.Errorf("data folder: %w", err)
@@ -43,7 +42,7 @@ func (g *global) witnessKeys(name string) (*anchor.Cosigner, string, error) {
 		name = "vedette.invalid/witness/" + hex.EncodeToString(sum[:6])
 	}
 	c, err := anchor.NewCosigner(name, seed)
-	return c, evidence.VerifierKey(signerOf(keys)), err
+	return c, signerOf(keys, 0).Name(), err
 }
 
 func (g *global) witness() *cobra.Command {
@@ -122,7 +121,7 @@ func logKeys(given []string, own string) (out []note.Verifier, err error) {
 			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 				continue
 			}
-			if line == own {
+			if name, _, _ := strings.Cut(line, "+"); name == own {
 				return nil, errors.New("this is the log of this folder: a witness of one's own log proves nothing. Ask another platform, or run it elsewhere with a folder of its own")
 			}
 			v, err := note.NewVerifier(line)

@@ -61,7 +61,7 @@ func (l *Log) Check(ctx context.Context) (Report, error) {
 	r.Checkpoint = cp
 	if l.verifier == nil {
 		r.misplaced(cp.Size, "no key to check the checkpoint's signature with")
-	} else if _, err := OpenCheckpoint(text, l.verifier); err != nil {
+	} else if _, err := l.readCheckpoint(text); err != nil {
 		r.misplaced(cp.Size, "%v", err)
 	} else {
 		r.Signed = true

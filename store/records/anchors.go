@@ -129,12 +129,13 @@ type NextKey struct {
 	Number   int
 	At       time.Time
 	Was, Now string // public keys, as verifiers pin them
+	Upto     uint64 // leaves under the last checkpoint of the key before
 	Proof    []byte // that the announcement stands, under the key before: an evidence.Proof in JSON
 }
 
 // EvidenceKeys returns the log's keys after the first, in order.
 func (d *DB) EvidenceKeys(ctx context.Context) (out []NextKey, err error) {
-	rows, err := d.db.QueryContext(ctx, `SELECT number, at, was, now, proof FROM evidence_key ORDER BY number`)
+	rows, err := d.db.QueryContext(ctx, `SELECT number, at, was, now, upto, proof FROM evidence_key ORDER BY number`)
 	if err != nil {
 		return nil, fault("keys of the log", err)
 	}
@@ -142,7 +143,7 @@ func (d *DB) EvidenceKeys(ctx context.Context) (out []NextKey, err error) {
 	for rows.Next() {
 		var k NextKey
 		var at int64
-		if err := rows.Scan(&k.Number, &at, &k.Was, &k.Now, &k.Proof); err != nil {
+		if err := rows.Scan(&k.Number, &at, &k.Was, &k.Now, &k.Upto, &k.Proof); err != nil {
 			return nil, fault("keys of the log", err)
 		}
 		k.At = time.UnixMilli(at).UTC()
@@ -153,7 +154,7 @@ func (d *DB) EvidenceKeys(ctx context.Context) (out []NextKey, err error) {
 
 // NextEvidenceKey keeps one more key. Its error wraps vedette.ErrConflict when there is one of that number.
 func (d *DB) NextEvidenceKey(ctx context.Context, k NextKey) error {
-	_, err := d.db.ExecContext(ctx, `INSERT INTO evidence_key (number, at, was, now, proof) VALUES (?, ?, ?, ?, ?)`, k.Number, k.At.UnixMilli(), k.Was, k.Now, k.Proof)
+	_, err := d.db.ExecContext(ctx, `INSERT INTO evidence_key (number, at, was, now, upto, proof) VALUES (?, ?, ?, ?, ?, ?)`, k.Number, k.At.UnixMilli(), k.Was, k.Now, k.Upto, k.Proof)
 	if breaksRule(err) {
 		return fmt.Errorf("records: key %d of the log is there: %w", k.Number, vedette.ErrConflict)
 	}

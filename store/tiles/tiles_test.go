@@ -423,3 +423,83 @@ func BenchmarkAppend(b *testing.B) {
 		b.ReportMetric(float64((b.Elapsed()-slept).Milliseconds())/float64(b.N), "ms/append")
 	})
 }
+
+// The log goes over to another key of the same name: old checkpoints verify by the old key, what stood is signed anew over the same tree, and
+// nothing that the old key would sign afterwards is the log's.
+func TestTheLogGoesOverToItsNextKey(t *testing.T) {
+	dir := t.TempDir()
+	was, wasKey := evidence.NewSigner(evidencetest.Origin, [32]byte{1, 2, 3})
+	now, nowKey := evidence.NewSigner(evidencetest.Origin, [32]byte{4})
+	open := func(s note.Signer, retired ...note.Verifier) (*tiles.Tree, error) {
+		return tiles.Open(t.Context(), dir, s, tiles.Options{Retired: retired})
+	}
+	tree, err := open(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf := evidence.NewMemoryShelf()
+	record := evidence.Record{Kind: evidence.KindKey, At: evidencetest.Start, Fields: []evidence.Field{
+		{Name: "was", Value: []byte(evidence.VerifierKey(was))}, {Name: "now", Value: []byte(evidence.VerifierKey(now))},
+	}}
+	log, err := evidence.Open(t.Context(), tree, shelf, evidence.Options{Now: evidencetest.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	announced, err := log.Prove(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, from, err := log.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	if tree, err := open(now); !errors.Is(err, vedette.ErrConflict) {
+		t.Fatalf("a key that nobody announced to the folder: %v, %v", tree, err)
+	}
+	if tree, err = open(now, wasKey); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close(context.Background()) })
+	text, err := tree.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := evidence.OpenCheckpoint(text, nowKey); err != nil || c != from {
+		t.Errorf("signed anew: %+v, %v; want %+v", c, err, from)
+	}
+	opts := evidence.Options{Now: evidencetest.Now, Verifier: nowKey, Retired: []evidence.Retired{{Verifier: wasKey, Upto: from.Size}}}
+	if log, err = evidence.Open(t.Context(), tree, shelf, opts); err != nil || log.Stopped() != nil {
+		t.Fatalf("%v, %v", err, log.Stopped())
+	}
+	if _, err := log.Append(t.Context(), evidence.Record{Kind: evidence.KindHunt}, evidence.Record{Kind: evidence.KindHunt}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := log.Check(t.Context()); err != nil || !r.Good() {
+		t.Errorf("Check = %+v, %v", r, err)
+	}
+	if err := log.Continues(t.Context(), old); err != nil {
+		t.Errorf("it continues what the old key signed: %v", err)
+	}
+	shown, err := evidence.Verify(announced, wasKey)
+	if key, _ := shown.Get("now"); err != nil || string(key) != evidence.VerifierKey(now) {
+		t.Errorf("the announcement by the old key: %s, %v", key, err)
+	}
+	_, present, err := log.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := evidence.SignCheckpoint(present, was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Continues(t.Context(), late); !errors.Is(err, evidence.ErrUnfit) {
+		t.Errorf("what the old key signs after its end: %v, want unfit", err)
+	}
+}

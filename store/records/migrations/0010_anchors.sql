@@ -44,6 +44,7 @@ CREATE TABLE evidence_key (
     at     INTEGER NOT NULL,
     was    TEXT NOT NULL,                           -- public keys, as verifiers pin them
     now    TEXT NOT NULL,
+    upto   INTEGER NOT NULL,                        -- leaves under the last checkpoint of the key before
     proof  BLOB NOT NULL                            -- that the announcement stands, under the key before
 ) STRICT;
 -- +goose StatementBegin
