@@ -97,6 +97,9 @@ var opAnchor = operation[anchoringAsked, anchored]{"evidence.anchor", func(ctx c
 	if cp.Size == 0 {
 		return anchored{}, fmt.Errorf("nothing is in the evidence log yet: there is nothing to vouch for: %w", vedette.ErrUnknown)
 	}
+	if err := h.recordAnchors(ctx); err != nil {
+		return anchored{}, err
+	}
 	asker := anchoring.New(0)
 	k := anchor.Kept{Trust: in.Trust, Record: -1}
 	if in.Stamps != "" {
@@ -114,19 +117,18 @@ var opAnchor = operation[anchoringAsked, anchored]{"evidence.anchor", func(ctx c
 	}
 	// The anchor first: it cannot be had again, its record can.
 	k.Made = h.now().UTC().Truncate(time.Millisecond)
-	anchors := h.db.Anchors()
-	if k.Number, err = anchors.Keep(ctx, k); err != nil {
+	if k.Number, err = h.db.Anchors().Keep(ctx, k); err != nil {
 		return anchored{}, err
 	}
-	if err := recordAnchor(ctx, h.proof, anchors, &k); err != nil {
-		return anchored{}, fmt.Errorf("the anchor is kept, and could not be recorded: %w", err)
+	if err := h.recordAnchor(ctx, &k); err != nil {
+		return anchored{}, fmt.Errorf("the anchor is kept, and will be recorded with the next: %w", err)
 	}
 	return h.showAnchor(ctx, log, k, ""), nil
 }}
 
-func recordAnchor(ctx context.Context, book evidence.Book, anchors anchor.Store, k *anchor.Kept) error {
+func (h *house) recordAnchor(ctx context.Context, k *anchor.Kept) error {
 	digest := func(b []byte) []byte { d := sha256.Sum256(b); return []byte(hex.EncodeToString(d[:])) }
-	receipts, err := book.Append(ctx, evidence.Record{Kind: evidence.KindAnchor, At: k.Made, Fields: []evidence.Field{
+	receipts, err := h.proof.Append(ctx, evidence.Record{Kind: evidence.KindAnchor, Fields: []evidence.Field{
 		{Name: "form", Value: []byte(k.Kind)},
 		{Name: "by", Value: []byte(k.By)},
 		{Name: "stamped", Value: []byte(k.Time.UTC().Format(time.RFC3339))},
@@ -138,7 +140,23 @@ func recordAnchor(ctx context.Context, book evidence.Book, anchors anchor.Store,
 		return err
 	}
 	k.Record = int64(receipts[0].Index)
-	return anchors.Recorded(ctx, k.Number, receipts[0].Index)
+	return h.db.Anchors().Recorded(ctx, k.Number, receipts[0].Index)
+}
+
+// recordAnchors records what was kept by a process that ended before it could record it.
+func (h *house) recordAnchors(ctx context.Context) error {
+	var bare []anchor.Kept
+	err := h.eachAnchor(ctx, func(k anchor.Kept) {
+		if k.Record < 0 {
+			bare = append(bare, k)
+		}
+	})
+	for i := range bare {
+		if err == nil {
+			err = h.recordAnchor(ctx, &bare[i])
+		}
+	}
+	return err
 }
 
 type anchorsAsked struct {
@@ -277,7 +295,7 @@ witness that has seen another history, or more records than there are, is told a
 				return printJSON(cmd.OutOrStdout(), out)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "Anchored: %s vouches for %s as of %s; record %d\n",
-				out.By, counted(int(min(out.Size, math.MaxInt)), "record", "records"), moment(out.At), out.Record)
+				visible(out.By), counted(int(min(out.Size, math.MaxInt)), "record", "records"), moment(out.At), out.Record)
 			return err
 		},
 	}

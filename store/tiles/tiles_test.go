@@ -249,6 +249,85 @@ func TestALogThatOthersWroteIsReadByOurs(t *testing.T) {
 	}
 }
 
+// The same log is taken over, as a folder of ours that goes over to another key: every leaf, every proof and every tile reads as it was written, and
+// what is appended continues each checkpoint that its makers signed.
+func TestALogThatOthersWroteGoesOnAsOurs(t *testing.T) {
+	dir := t.TempDir()
+	unpack(t, corpus.Path(t, "conformance", "tlog", "tessera-testdata-log.tar.gz"), dir)
+	dir = filepath.Join(dir, "testdata", "log")
+	theirs, err := note.NewVerifier("example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx") // published with the log
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was []evidence.Checkpoint
+	for size := range 16 {
+		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("checkpoint.%d", size)))
+		if err != nil {
+			continue
+		}
+		c, err := evidence.OpenCheckpoint(b, theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was = append(was, c)
+	}
+	ours, key := evidence.NewSigner(theirs.Name(), [32]byte{6})
+	tree, err := tiles.Open(t.Context(), dir, ours, tiles.Options{Retired: []note.Verifier{theirs}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close(context.Background()) })
+	size, err := tree.Size(t.Context())
+	if err != nil || size != was[len(was)-1].Size {
+		t.Fatalf("Size = %d, %v; want %d", size, err, was[len(was)-1].Size)
+	}
+	fill(t, tree, int(size), 300)
+	b, err := tree.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := evidence.OpenCheckpoint(b, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range was {
+		p, err := tree.Consistency(t.Context(), c.Size, now.Size)
+		if err == nil {
+			err = evidence.CheckConsistency(c, now, p)
+		}
+		if err != nil {
+			t.Errorf("from %d: %v", c.Size, err)
+		}
+	}
+	for i := range now.Size {
+		leaf, err := tree.Leaf(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := tree.Inclusion(t.Context(), i, now.Size)
+		if err == nil {
+			err = evidence.CheckInclusion(vedette.Digest(tlog.RecordHash(leaf)), i, now.Size, p, now.Root)
+		}
+		if err != nil {
+			t.Errorf("leaf %d: %v", i, err)
+		}
+	}
+	// Check names no tile: what it has against the log is that we have no bodies for others' leaves.
+	log, err := evidence.Open(t.Context(), tree, evidence.NewMemoryShelf(), evidence.Options{Now: evidencetest.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := log.Check(t.Context())
+	if err != nil || !r.Signed || len(r.Places) != int(now.Size) {
+		t.Errorf("Check = %+v, %v", r, err)
+	}
+	for _, p := range r.Places {
+		if p.What != "the leaf has no body" {
+			t.Errorf("Check says of %d: %s", p.Index, p.What)
+		}
+	}
+}
+
 func unpack(t *testing.T, file, dir string) {
 	t.Helper()
 	f, err := os.Open(file)
