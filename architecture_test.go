@@ -27,7 +27,7 @@ var wings = []struct {
 	{name: "cmd", rooms: []string{"cmd/vedette"}, below: []string{"edge", "store", "inline", "watch", "act", "record", "link", "sim", "words"}},
 	{name: "edge", rooms: []string{
 		"edge/access", "edge/adapter", "edge/adapter/matrix", "edge/adapter/xmpp", "edge/adapter/webhook", "edge/adapter/stream",
-		"edge/franking", "edge/intake", "edge/linkcheck", "edge/stix", "edge/exchange", "edge/console",
+		"edge/franking", "edge/intake", "edge/tiles", "edge/witness", "edge/anchoring", "edge/linkcheck", "edge/stix", "edge/exchange", "edge/console",
 	}, below: []string{"inline", "watch", "act", "record", "link", "sim", "words"}},
 	{
 		name: "store", rooms: []string{"store/frames", "store/surrogates", "store/records", "store/history", "store/tiles", "store/storetest", "store/embedded", "store/clustered"},
@@ -36,7 +36,7 @@ var wings = []struct {
 	{name: "inline", rooms: []string{"inline/feature", "inline/decision", "inline/sequence"}, below: []string{"record", "link", "words"}},
 	{name: "watch", rooms: []string{"watch/population", "watch/rehearsal", "watch/targeting", "watch/sentry", "watch/attribution", "watch/hunt", "watch/sibling", "watch/campaign"}, below: []string{"record", "link", "words"}},
 	{name: "act", rooms: []string{"act/casefile", "act/response"}, below: []string{"record", "link", "words"}},
-	{name: "record", rooms: []string{"record/journal", "record/evidence", "record/authority", "record/vault", "record/indicator", "record/enrichment"}, below: []string{"link", "words"}},
+	{name: "record", rooms: []string{"record/journal", "record/evidence", "record/authority", "record/vault", "record/indicator", "record/enrichment", "record/anchor"}, below: []string{"link", "words"}},
 	{name: "link", rooms: []string{"link"}, below: []string{"words"}},
 	{name: "sim", rooms: []string{"sim", "sim/world", "sim/score", "sim/baseline"}, below: []string{"link", "words"}},
 	{name: "words", rooms: []string{""}},

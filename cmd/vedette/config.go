@@ -26,6 +26,8 @@ type config struct {
 	Listen string
 	// Ops is where health, readiness and metrics are served, apart from the API. Default 127.0.0.1:8481.
 	Ops string
+	// Tiles is where the evidence log is served for anybody to read, without a key: leaves show nothing by themselves. Default: nowhere.
+	Tiles string
 	// Tenant is the tenant of commands that name none. Default main.
 	Tenant vedette.Tenant
 	// Rules is a folder of rule files that replace the starter rules. Default: rules in the data folder, if there.
@@ -58,6 +60,7 @@ func defaults() config {
 var keys = map[string]string{
 	"listen":              "where the API is served (127.0.0.1:8480)",
 	"ops":                 "where health, readiness and metrics are served (127.0.0.1:8481)",
+	"tiles":               "where the evidence log is served for anybody to read (C2SP tlog-tiles), host:port (none)",
 	"tenant":              "the tenant of commands that name none (main)",
 	"rules":               "a folder of rule files that replace the starter rules (rules in the data folder)",
 	"fallback":            "what is answered when a part fails: allow, hold or block (allow)",
@@ -173,6 +176,7 @@ func (c *config) read(k *koanf.Koanf, from map[string]string) error {
 	address("listen", &c.Listen)
 	address("ops", &c.Ops)
 	address("trace", &c.Trace)
+	address("tiles", &c.Tiles)
 	if k.Exists("rules") {
 		c.Rules = k.String("rules")
 	}

@@ -61,6 +61,8 @@ func (h *house) diagnoseBeside(ctx context.Context, find finder, trails []trail,
 		find("wrong", "restore records.db and evidence together, from one backup; until then no report is taken, and nothing is hunted, confirmed or blocked", "the evidence log does not open: %s", words(err))
 	} else if err := log.Stopped(); err != nil {
 		find("wrong", "vedette evidence check names what does not fit; restore records.db and evidence together, from one backup", "the evidence log takes no more records: %s", words(err))
+	} else if err := h.diagnoseAnchors(ctx, find, log, now); err != nil {
+		return err
 	}
 	st, err := h.past.Stats(ctx)
 	if err != nil {

@@ -84,14 +84,6 @@ var opEvidence = operation[evidenceAsked, evidenceRead]{"evidence.show", func(ct
 	return out, nil
 }}
 
-var opEvidenceCheck = operation[struct{}, evidence.Report]{"evidence.check", func(ctx context.Context, h *house, _ struct{}) (evidence.Report, error) {
-	log, err := h.proof.get()
-	if err != nil {
-		return evidence.Report{}, err
-	}
-	return log.Check(ctx)
-}}
-
 type checkpointOut struct {
 	Size       uint64         `json:"size"`
 	Origin     string         `json:"origin"`
@@ -111,7 +103,7 @@ var opCheckpoint = operation[struct{}, checkpointOut]{"evidence.checkpoint", fun
 	if len(b) == 0 {
 		return checkpointOut{}, fmt.Errorf("nothing is in the evidence log yet: there is no checkpoint: %w", vedette.ErrUnknown)
 	}
-	c, err := evidence.OpenCheckpoint(b, log.Verifier())
+	c, err := log.Open(b)
 	return checkpointOut{c.Size, c.Origin, c.Root, string(b)}, err
 }}
 
@@ -155,7 +147,8 @@ func (g *global) evidence() *cobra.Command {
 permits asked, confirmations, blocks and what came of them. Whoever pinned its key and one checkpoint can hold us to it.`,
 		Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(g.evidenceShow(), g.evidenceCheck(), g.evidenceCheckpoint(), g.evidenceKey(), g.evidenceProve(), g.evidenceVerify())
+	cmd.AddCommand(g.evidenceShow(), g.evidenceCheck(), g.evidenceCheckpoint(), g.evidenceKey(), g.evidenceProve(), g.evidenceVerify(),
+		g.evidenceAnchor(), g.evidenceAnchors(), g.evidenceRotate())
 	return cmd
 }
 
@@ -190,14 +183,27 @@ func (g *global) evidenceShow() *cobra.Command {
 }
 
 func (g *global) evidenceCheck() *cobra.Command {
-	return &cobra.Command{
+	var against string
+	cmd := &cobra.Command{
 		Use: "check", Short: "Read the whole log again and say whether everything fits", Args: noArgs,
-		Long: `Reads everything again: that the records are what their leaves commit to, that the leaves make the signed root, that the log continues the last one known,
-and that seals of the journal follow one another without a gap. Exits with 3 when something does not fit, and names it. A copy of an older checkpoint that
-lies elsewhere is what holds us to more than our own word: see "vedette evidence checkpoint".`,
-		Example: "  vedette evidence check",
+		Long: `Reads everything again: that the records are what their leaves commit to, that the leaves make the signed root, that the log continues the last one known and
+each that was anchored, and that seals of the journal follow one another without a gap. Exits with 3 when something does not fit, and names it. Whoever can
+write the whole folder can begin it anew; what holds us to more than our own word is a copy of an older checkpoint that lies elsewhere
+("vedette evidence checkpoint"), and --against holds the log against it.`,
+		Example: "  vedette evidence check\n  vedette evidence check --against 2026-11-25.checkpoint",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out, err := opEvidenceCheck.do(cmd.Context(), g, struct{}{})
+			var in checkAsked
+			if against != "" {
+				b, name, err := readAll(against, cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				if _, err := evidence.ReadCheckpoint(b); err != nil {
+					return usage(cmd, "--against: %s is no checkpoint: want what vedette evidence checkpoint prints", name)
+				}
+				in.Against = string(b)
+			}
+			out, err := opEvidenceCheck.do(cmd.Context(), g, in)
 			if err != nil {
 				return err
 			}
@@ -212,6 +218,8 @@ lies elsewhere is what holds us to more than our own word: see "vedette evidence
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&against, "against", "", "a checkpoint that was kept elsewhere, which the log must continue; - for standard input")
+	return cmd
 }
 
 func (g *global) evidenceCheckpoint() *cobra.Command {
@@ -235,12 +243,21 @@ reach it, or have it stamped: it is what a later log must continue.`,
 }
 
 func (g *global) evidenceKey() *cobra.Command {
-	return &cobra.Command{
+	var announced bool
+	cmd := &cobra.Command{
 		Use: "key", Short: "Print the log's public key, for verifiers to pin", Args: noArgs,
 		Long: `Prints the public key that checkpoints are signed with, in the form of C2SP signed-note. Give it to whoever verifies by another way than the proofs come:
-a key that comes with a proof proves nothing.`,
-		Example: "  vedette evidence key > vedette.key",
+a key that comes with a proof proves nothing. Whoever pinned an earlier key of this log comes from it to the present one by --announced: each proof in it
+verifies by the key before ("vedette evidence verify --verifier"), and shows the next.`,
+		Example: "  vedette evidence key > vedette.key\n  vedette evidence key --announced > keys.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if announced {
+				out, err := opEvidenceKeys.do(cmd.Context(), g, struct{}{})
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), out)
+			}
 			out, err := opEvidenceKey.do(cmd.Context(), g, struct{}{})
 			if err != nil {
 				return err
@@ -252,6 +269,8 @@ a key that comes with a proof proves nothing.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&announced, "announced", false, "print every change of the key, with the proof of its announcement (JSON)")
+	return cmd
 }
 
 func (g *global) evidenceProve() *cobra.Command {
@@ -434,7 +453,7 @@ func tame(name, s string) string {
 	return s
 }
 
-func printEvidenceReport(w io.Writer, p paint, r *evidence.Report) {
+func printEvidenceReport(w io.Writer, p paint, r *evidenceChecked) {
 	if r.Good() {
 		fmt.Fprintf(w, "%s: %s their leaves and the signed root\n", p.green("Good"), counted(int(r.Records), "record fits", "records fit"))
 	} else {
@@ -454,6 +473,12 @@ func printEvidenceReport(w io.Writer, p paint, r *evidence.Report) {
 			break
 		}
 		fmt.Fprintf(w, "  %s %d: %s\n", p.red("record"), x.Index, visible(x.What))
+	}
+	if r.Anchors > 0 {
+		fmt.Fprintf(w, "%s\n", counted(r.Anchors, "anchor holds", "anchors hold"))
+	}
+	if r.Kept != nil && r.Good() {
+		fmt.Fprintf(w, "it continues the checkpoint that was kept, of %s\n", counted(int(r.Kept.Size), "record", "records"))
 	}
 	if r.Seals == 0 {
 		fmt.Fprintln(w, p.dim("No range of the journal is sealed yet; vedette serve seals it as it goes."))

@@ -85,6 +85,7 @@ type serving struct {
 	PID     int    `json:"pid"`
 	Socket  string `json:"socket"`  // for commands on this machine, by the folder's owner alone
 	Address string `json:"address"` // of the API
+	Tiles   string `json:"tiles,omitempty"`
 }
 
 func (f *folder) announce(s serving) error {

@@ -121,7 +121,9 @@ func open(ctx context.Context, g *global, o opening) (h *house, err error) {
 	h.ends = append(h.ends, db.Close)
 	h.db = db
 	h.watchKey = keys.Seed("watch/targeting")
-	h.proof = h.newProof(keys)
+	if h.proof, err = h.newProof(ctx, keys); err != nil {
+		return h, err
+	}
 	h.ends = append(h.ends, h.proof.end)
 	h.people = authority.NewRegister(recorded{db.People(), h.proof.recorder(db.People())})
 	h.arms = authority.NewArms(db.Arming(), h.people)

@@ -4,7 +4,7 @@ package main
 var onRecords = map[string]bool{
 	"armed": true, "guard.add": true, "guard.check": true, "indicator.lookup": true, "key.create": true, "key.list": true, "key.revoke": true,
 	"person.enrol": true, "person.list": true, "person.revoke": true,
-	"evidence.check": true, "evidence.checkpoint": true, "evidence.key": true, "evidence.prove": true, "evidence.show": true,
+	"evidence.anchor": true, "evidence.anchors": true, "evidence.check": true, "evidence.checkpoint": true, "evidence.key": true, "evidence.keys": true, "evidence.rotate": true, "evidence.prove": true, "evidence.show": true,
 	"facts.count": true, "facts.import": true, "facts.show": true,
 }
 
@@ -16,7 +16,7 @@ func operations() []served {
 	return []served{
 		opReport, opCases, opCase, opConfirm, opMove,
 		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
-		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opProve, opFactsImport, opFacts, opFactsCount,
+		opEvidence, opAnchor, opAnchors, opEvidenceCheck, opCheckpoint, opEvidenceKey, opEvidenceKeys, opRotate, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,8 +55,10 @@ type slow struct {
 
 // proof is the evidence log, opened when first something is written to it or read from it: most commands only look.
 type proof struct {
-	key  string // the public half of what signs it
-	open func() (*evidence.Log, func() error, error)
+	key    string // the public half of what signs it
+	next   string // and of the key after that
+	number int    // of the key, from 0
+	open   func() (*evidence.Log, func() error, error)
 
 	mu    sync.Mutex
 	log   *evidence.Log
@@ -118,27 +121,48 @@ func (r recorded) Record(ctx context.Context, a authority.Asked) error {
 	return r.Recorder.Record(ctx, a)
 }
 
-// newProof says how the log of a folder is opened. Its key is derived from the root key, which lies outside the folder; its name from its key, so
+// newProof says how the log of a folder is opened. Its keys are derived from the root key, which lies outside the folder; its name from its first key, so
 // that no two folders' logs are called alike.
-func (h *house) newProof(keys vault.Keys) *proof {
-	return &proof{key: evidence.VerifierKey(signerOf(keys)), open: func() (*evidence.Log, func() error, error) {
+func (h *house) newProof(ctx context.Context, keys vault.Keys) (*proof, error) {
+	later, err := h.db.EvidenceKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signer := signerOf(keys, len(later))
+	var retired []evidence.Retired
+	var verifiers []note.Verifier
+	for i, k := range later {
+		v := evidence.VerifierOf(signerOf(keys, i))
+		if want := evidence.VerifierKey(signerOf(keys, i+1)); k.Number != i+1 || k.Now != want { // the root key is another
+			return nil, fmt.Errorf("key %d of the evidence log is %s in the records, and %s by this root key: %w", k.Number, visible(k.Now), want, vedette.ErrConflict)
+		}
+		retired, verifiers = append(retired, evidence.Retired{Verifier: v, Upto: k.Upto}), append(verifiers, v)
+	}
+	p := &proof{key: evidence.VerifierKey(signer), next: evidence.VerifierKey(signerOf(keys, len(later)+1)), number: len(later)}
+	p.open = func() (*evidence.Log, func() error, error) {
 		ctx := context.Background() // the log lives as long as the house
-		signer := signerOf(keys)
-		tree, err := tiles.Open(ctx, filepath.Join(h.folder.dir, "evidence"), signer, tiles.Options{})
+		tree, err := tiles.Open(ctx, h.evidenceDir(), signer, tiles.Options{Retired: verifiers})
 		if err != nil {
 			return nil, nil, err
 		}
-		log, err := evidence.Open(ctx, tree, h.db.Shelf(), evidence.Options{Now: h.now, Log: h.log, Verifier: evidence.VerifierOf(signer)})
+		log, err := evidence.Open(ctx, tree, h.db.Shelf(), evidence.Options{Now: h.now, Log: h.log, Verifier: evidence.VerifierOf(signer), Retired: retired})
 		if err != nil {
 			return nil, nil, errors.Join(err, tree.Close(ctx))
 		}
 		return log, func() error { return tree.Close(context.Background()) }, nil
-	}}
+	}
+	return p, nil
 }
 
-func signerOf(keys vault.Keys) note.Signer {
+func (h *house) evidenceDir() string { return filepath.Join(h.folder.dir, "evidence") }
+
+// signerOf returns the log's key of a number; the first is 0. All are of one name.
+func signerOf(keys vault.Keys, number int) note.Signer {
 	seed := keys.Seed("evidence/log")
 	sum := sha256.Sum256(seed[:])
+	if number > 0 {
+		seed = keys.Seed("evidence/log/" + strconv.Itoa(number))
+	}
 	signer, _ := evidence.NewSigner("vedette.invalid/log/"+hex.EncodeToString(sum[:6]), seed)
 	return signer
 }

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vedette/record/anchor/anchortest"
 )
 
 var updateScripts = flag.Bool("update", false, "write what the commands print into the stories")
@@ -22,8 +29,14 @@ func TestMain(m *testing.M) {
 // TestStories plays what people do, as they would type it: testdata/script/*.txtar.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
-		UpdateScripts:       *updateScripts,
+		Dir:           filepath.Join("testdata", "script"),
+		UpdateScripts: *updateScripts,
+		Condition: func(cond string) (bool, error) {
+			if cond == "openssl" {
+				return anchortest.Available(), nil
+			}
+			return false, fmt.Errorf("no condition %q", cond)
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -36,16 +49,20 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serving": serving_,
-			"hide":    hide,
-			"now":     putNow,
-			"find":    find,
-			"damage":  damage,
+			"serving":      serving_,
+			"witnessing":   witnessing,
+			"stamps":       stamps,
+			"fetch":        fetch,
+			"announcement": announcement,
+			"hide":         hide,
+			"now":          putNow,
+			"find":         find,
+			"damage":       damage,
 		},
 	})
 }
 
-// serving_ waits until a server in the background answers, and sets URL to its address.
+// serving_ waits until a server in the background answers, and sets URL to its address, and TILES to that of its evidence log.
 func serving_(ts *testscript.TestScript, _ bool, _ []string) {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		s, ok := server(ts.Getenv("VEDETTE_DATA"))
@@ -55,10 +72,69 @@ func serving_(ts *testscript.TestScript, _ bool, _ []string) {
 		if c, err := net.Dial("tcp", s.Address); err == nil {
 			_ = c.Close()
 			ts.Setenv("URL", "http://"+s.Address)
+			ts.Setenv("TILES", "http://"+s.Tiles)
 			return
 		}
 	}
 	ts.Fatalf("no server answered within 30 s")
+}
+
+// witnessing waits until a witness in the background answers, and sets a variable to its address: witnessing DATA NAME.
+func witnessing(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: witnessing DATA NAME")
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		b, err := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), "witness", "serving.json"))
+		var s serving
+		if err == nil && json.Unmarshal(b, &s) == nil && s.Address != "" {
+			ts.Setenv(args[1], "http://"+s.Address)
+			return
+		}
+	}
+	ts.Fatalf("no witness answered within 30 s")
+}
+
+// stamps starts a time-stamping authority on this machine, writes its root into a file, and sets STAMPS to its address: stamps FILE.
+func stamps(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: stamps FILE")
+	}
+	a, err := anchortest.NewAuthority(filepath.Join(ts.Getenv("WORK"), "authority-"+filepath.Base(args[0])), false)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), a.RootPEM, 0o600))
+	s := httptest.NewServer(a)
+	ts.Defer(s.Close)
+	ts.Setenv("STAMPS", s.URL)
+}
+
+// fetch gets what lies at an address: fetch URL.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: fetch URL")
+	}
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if (resp.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("%s: %s", args[0], resp.Status)
+	}
+	_, _ = ts.Stdout().Write(b)
+}
+
+// announcement writes the first proof of a list of announced keys into a file: announcement FROM TO.
+func announcement(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: announcement FROM TO")
+	}
+	var keys []struct{ Proof json.RawMessage }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &keys))
+	if len(keys) == 0 {
+		ts.Fatalf("no key is announced in %s", args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), keys[0].Proof, 0o600))
 }
 
 // hide reads the last command's output into a variable: hide NAME.

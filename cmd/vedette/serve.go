@@ -25,6 +25,7 @@ import (
 	"vedette/edge/adapter/matrix"
 	"vedette/edge/adapter/stream"
 	"vedette/edge/intake"
+	"vedette/edge/tiles"
 	"vedette/inline/sequence"
 	"vedette/record/journal"
 )
@@ -58,6 +59,9 @@ the root key, which is made in your configuration folder on the first start. It 
 			}
 			err = h.listen(cmd.Context(), func(address string) {
 				log.Info("serving", "api", "http://"+address+"/docs", "ops", "http://"+h.cfg.Ops+"/readyz", "data", g.data, "generation", h.judging.Load().generation.ID().String())
+				if h.cfg.Tiles != "" {
+					log.Info("the evidence log is served for anybody to read", "at", "http://"+h.cfg.Tiles+"/checkpoint")
+				}
 				if h.vault.Unprotected() {
 					log.Error("UNPROTECTED: the root key lies in the data folder; see vedette doctor")
 				}
@@ -124,16 +128,25 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 		return errors.Join(fmt.Errorf("health and metrics cannot be served at %s: %w; choose another address with --ops", h.cfg.Ops, cause(err)), api.Close())
 	}
 	h.cfg.Ops = opsAt.Addr().String()
+	closeAll := func(err error) error { return errors.Join(err, api.Close(), opsAt.Close()) }
+	var tilesAt net.Listener
+	if h.cfg.Tiles != "" {
+		if tilesAt, err = net.Listen("tcp", h.cfg.Tiles); err != nil {
+			return closeAll(fmt.Errorf("the evidence log cannot be served at %s: %w; choose another address (tiles in the configuration)", h.cfg.Tiles, cause(err)))
+		}
+		h.cfg.Tiles = tilesAt.Addr().String()
+		closeAll = func(err error) error { return errors.Join(err, api.Close(), opsAt.Close(), tilesAt.Close()) }
+	}
 	path, err := socketPath(h.folder.dir)
 	if err != nil {
-		return errors.Join(err, api.Close(), opsAt.Close())
+		return closeAll(err)
 	}
 	_ = os.Remove(path) // of a server that was killed; the lock says that none is alive
 	old := setUmask(0o177)
 	socket, err := net.Listen("unix", path)
 	setUmask(old)
 	if err != nil {
-		return errors.Join(fmt.Errorf("socket: %w", err), api.Close(), opsAt.Close())
+		return closeAll(fmt.Errorf("socket: %w", err))
 	}
 	opsMux := http.NewServeMux()
 	opsMux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
@@ -145,13 +158,20 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 		_, _ = fmt.Fprintln(w, "ok")
 	})
 	opsMux.Handle("GET /metrics", promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{}))
-	servers := []struct {
+	type serves struct {
 		at net.Listener
 		s  *http.Server
-	}{
+	}
+	servers := []serves{
 		{api, &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}},
 		{opsAt, &http.Server{Handler: opsMux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute}},
 		{socket, &http.Server{Handler: operationsHandler(h), ReadHeaderTimeout: 10 * time.Second}},
+	}
+	if tilesAt != nil {
+		servers = append(servers, serves{tilesAt, &http.Server{
+			Handler: tiles.Handler(h.evidenceDir(), h.log), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
+			IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+		}})
 	}
 	var wg sync.WaitGroup
 	failed := make(chan error, len(servers)+1) // one from each goroutine at most
@@ -176,7 +196,7 @@ func (h *house) listen(ctx context.Context, ready func(address string)) error {
 	if hook != nil {
 		wg.Go(func() { h.keepUp(ctx, "webhook", hook.Run) })
 	}
-	if err := h.folder.announce(serving{PID: os.Getpid(), Socket: path, Address: api.Addr().String()}); err != nil {
+	if err := h.folder.announce(serving{PID: os.Getpid(), Socket: path, Address: api.Addr().String(), Tiles: h.cfg.Tiles}); err != nil {
 		failed <- err
 	}
 	ready(api.Addr().String())

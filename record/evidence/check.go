@@ -42,7 +42,7 @@ func (r *Report) misplaced(index uint64, format string, args ...any) {
 	r.Places = append(r.Places, Misplaced{index, fmt.Sprintf(format, args...)})
 }
 
-// Check reads everything again: that the leaves make the root that is signed, that each leaf's proof leads there, that the tree continues the last one
+// Check reads everything again: that the leaves make the root that is signed, and every tile, that each leaf's proof leads there, that the tree continues the last one
 // known, that each body is what its leaf commits to, and that seals follow one another without a gap and have the leaves that make their roots. Its
 // error is about reading; what does not fit is in the report.
 func (l *Log) Check(ctx context.Context) (Report, error) {
@@ -61,7 +61,7 @@ func (l *Log) Check(ctx context.Context) (Report, error) {
 	r.Checkpoint = cp
 	if l.verifier == nil {
 		r.misplaced(cp.Size, "no key to check the checkpoint's signature with")
-	} else if _, err := OpenCheckpoint(text, l.verifier); err != nil {
+	} else if _, err := l.readCheckpoint(text); err != nil {
 		r.misplaced(cp.Size, "%v", err)
 	} else {
 		r.Signed = true
@@ -87,6 +87,9 @@ func (l *Log) checkAnchor(ctx context.Context, r *Report) error {
 		return nil
 	}
 	r.Anchored = anchor
+	if mark != anchor.Size {
+		r.misplaced(mark, "the mark is at %d, its checkpoint over %d leaves", mark, anchor.Size)
+	}
 	if anchor.Size > r.Checkpoint.Size { // it grew between the two readings, or it lost leaves
 		text, err := l.tree.Checkpoint(ctx)
 		if err != nil {
@@ -115,6 +118,8 @@ func (l *Log) checkAnchor(ctx context.Context, r *Report) error {
 func (l *Log) checkLeaves(ctx context.Context, r *Report) error {
 	cp := r.Checkpoint
 	var roll roller
+	tiled, _ := l.tree.(Tiled)
+	tile := tiler{tree: tiled, report: r, off: tiled == nil}
 	chain := map[uint16]journal.Position{}
 	check := func(i uint64, b *Body) error {
 		leaf, err := l.tree.Leaf(ctx, i)
@@ -123,11 +128,14 @@ func (l *Log) checkLeaves(ctx context.Context, r *Report) error {
 				return err
 			}
 			r.misplaced(i, "the leaf cannot be read: %v", err)
-			roll.broken = true
+			roll.broken, tile.off = true, true
 			return nil
 		}
 		h := leafHash(leaf)
 		roll.add(h)
+		if err := tile.add(ctx, h); err != nil {
+			return err
+		}
 		path, err := l.tree.Inclusion(ctx, i, cp.Size)
 		if err == nil {
 			err = CheckInclusion(h, i, cp.Size, path, cp.Root)
@@ -180,6 +188,9 @@ func (l *Log) checkLeaves(ctx context.Context, r *Report) error {
 		if err := check(next, nil); err != nil {
 			return err
 		}
+	}
+	if err := tile.end(ctx); err != nil {
+		return err
 	}
 	if !roll.broken && roll.root() != cp.Root {
 		r.misplaced(cp.Size, "the leaves do not make the root that is signed")

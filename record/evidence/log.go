@@ -26,6 +26,13 @@ type Options struct {
 	Now      func() time.Time // of records without a time of their own, of seals and erasures. Needed
 	Log      *slog.Logger     // nil logs nothing
 	Verifier note.Verifier    // that checkpoints are checked with; nil: the tree's own, when it knows it
+	Retired  []Retired        // keys that signed this log's checkpoints before
+}
+
+// Retired is a key that signs no more. Each next key is announced in the log under the one before, by a record of kind "key".
+type Retired struct {
+	note.Verifier
+	Upto uint64 // leaves under its last checkpoint; what it signs beyond them is not the log's
 }
 
 // Log is the evidence log: a Book and a Reader. It is safe for concurrent use; it is the only writer of its tree and its shelf.
@@ -35,6 +42,7 @@ type Log struct {
 	now      func() time.Time
 	log      *slog.Logger
 	verifier note.Verifier
+	retired  []Retired
 
 	mu      sync.Mutex // guards queue, leading, size, open, stopped, left
 	queue   []*waiting
@@ -66,7 +74,7 @@ func Open(ctx context.Context, tree Tree, shelf Shelf, opts Options) (*Log, erro
 	if opts.Now == nil {
 		return nil, fmt.Errorf("evidence: open without a clock: %w", vedette.ErrInvalid)
 	}
-	l := &Log{tree: tree, shelf: shelf, now: opts.Now, log: opts.Log, verifier: opts.Verifier}
+	l := &Log{tree: tree, shelf: shelf, now: opts.Now, log: opts.Log, verifier: opts.Verifier, retired: opts.Retired}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -419,12 +427,25 @@ func (l *Log) continues(ctx context.Context, known, now []byte, size uint64) err
 	return err
 }
 
+// readCheckpoint reads a checkpoint of this log, signed by its key or, as far as that reached, by one that it had before.
 func (l *Log) readCheckpoint(b []byte) (Checkpoint, error) {
 	if l.verifier == nil {
 		return ReadCheckpoint(b)
 	}
-	return OpenCheckpoint(b, l.verifier)
+	c, err := OpenCheckpoint(b, l.verifier)
+	for _, old := range l.retired {
+		if err == nil {
+			break
+		}
+		if was, olderr := OpenCheckpoint(b, old); olderr == nil && was.Size <= old.Upto {
+			return was, nil
+		}
+	}
+	return c, err
 }
+
+// Open reads a checkpoint that somebody kept of this log. Its error wraps ErrUnfit when no key of the log signed it.
+func (l *Log) Open(checkpoint []byte) (Checkpoint, error) { return l.readCheckpoint(checkpoint) }
 
 // Read implements Reader: records that stood when it began, from an index on. A record that does not fit its leaf, or is missing, is yielded as an error
 // that wraps ErrUnfit and names the index; the reading goes on behind it.
@@ -538,4 +559,40 @@ func (l *Log) Erase(ctx context.Context, index uint64, fields ...string) error {
 		}
 	}
 	return l.shelf.Erase(ctx, index, names...) // also what is erased: a copy may be left from a time when this failed
+}
+
+// Checkpoint returns the last signed checkpoint, as it is and read. Its error wraps ErrUnfit when it is not signed by the log's key.
+func (l *Log) Checkpoint(ctx context.Context) ([]byte, Checkpoint, error) {
+	text, err := l.tree.Checkpoint(ctx)
+	if err != nil {
+		return nil, Checkpoint{}, err
+	}
+	c, err := l.readCheckpoint(text)
+	return text, c, err
+}
+
+// Consistency proves that the tree of size from is the beginning of the tree of size to.
+func (l *Log) Consistency(ctx context.Context, from, to uint64) ([]vedette.Digest, error) {
+	return l.tree.Consistency(ctx, from, to)
+}
+
+// Continues tells whether the log is the continuation of a checkpoint that somebody kept: signed by the log's key, and its tree the beginning of
+// the present one. Its error wraps ErrUnfit when it is not.
+func (l *Log) Continues(ctx context.Context, checkpoint []byte) error {
+	from, err := l.readCheckpoint(checkpoint)
+	if err != nil {
+		return err
+	}
+	_, to, err := l.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	if from.Size > to.Size {
+		return fmt.Errorf("%w: it had %d leaves by then, and has %d", ErrUnfit, from.Size, to.Size)
+	}
+	proof, err := l.tree.Consistency(ctx, from.Size, to.Size)
+	if err != nil {
+		return err
+	}
+	return CheckConsistency(from, to, proof)
 }

@@ -65,7 +65,7 @@ type proofBuilder struct {
 	*client.ProofBuilder
 }
 
-var _ evidence.Tree = (*Tree)(nil)
+var _ evidence.Tiled = (*Tree)(nil)
 
 // sealed is the signer until the tree is closed: nothing that the library still does can sign afterwards.
 type sealed struct {
@@ -130,10 +130,11 @@ func Open(ctx context.Context, dir string, signer note.Signer, opts Options) (_ 
 		}
 	}()
 	tidyState(dir)
-	if err := t.ours(); err != nil {
+	retired, err := t.ours(opts.Retired)
+	if err != nil {
 		return nil, err
 	}
-	if err := t.catchUp(); err != nil {
+	if err := t.catchUp(retired); err != nil {
 		return nil, err
 	}
 	driver, err := posix.New(ctx, posix.Config{Path: dir, HTTPClient: &http.Client{Transport: nowhere{}}})
@@ -218,35 +219,44 @@ func tidyEdge(dir string, size uint64) {
 	}
 }
 
-// ours refuses a folder whose checkpoint another key signed.
-func (t *Tree) ours() error {
+// ours refuses a folder whose checkpoint another key signed, and tells whether a retired one did.
+func (t *Tree) ours(retired []note.Verifier) (old bool, err error) {
 	b, err := os.ReadFile(filepath.Join(t.dir, "checkpoint"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fault("open", err)
+		return false, fault("open", err)
 	}
 	if t.verifier != nil {
-		if _, err := evidence.OpenCheckpoint(b, t.verifier); err != nil {
-			return fmt.Errorf("tiles: %s is not signed by this key: %w", t.dir, err)
+		_, err := evidence.OpenCheckpoint(b, t.verifier)
+		for _, v := range retired {
+			if err == nil {
+				break
+			}
+			if _, olderr := evidence.OpenCheckpoint(b, v); olderr == nil {
+				return true, nil
+			}
 		}
-		return nil
+		if err != nil {
+			return false, fmt.Errorf("tiles: %s is not signed by this key: %w", t.dir, err)
+		}
+		return false, nil
 	}
 	var unverified *note.UnverifiedNoteError
 	if _, err := note.Open(b, note.VerifierList()); errors.As(err, &unverified) {
 		for _, s := range unverified.Note.UnverifiedSigs {
 			if s.Name == t.key.Name() && s.Hash == t.key.KeyHash() {
-				return nil
+				return false, nil
 			}
 		}
 	}
-	return fmt.Errorf("tiles: %s is not signed by this key: %w", t.dir, vedette.ErrConflict)
+	return false, fmt.Errorf("tiles: %s is not signed by this key: %w", t.dir, vedette.ErrConflict)
 }
 
 // catchUp signs what a killed process had integrated and not published yet. The library does the same, a tenth of a second later; whoever opens the
-// log needs to know at once what stands. A state that this does not know is left to the library.
-func (t *Tree) catchUp() error {
+// log needs to know at once what stands. A state that this does not know is left to the library. What a retired key signed is signed anew.
+func (t *Tree) catchUp(retired bool) error {
 	version, _ := os.ReadFile(filepath.Join(t.dir, ".state", "version"))
 	b, err := os.ReadFile(filepath.Join(t.dir, ".state", "treeState"))
 	if err != nil || string(version) != "1" {
@@ -264,8 +274,11 @@ func (t *Tree) catchUp() error {
 	if err != nil {
 		return nil
 	}
-	if c, err := evidence.ReadCheckpoint(old); err != nil || c.Size >= state.Size {
+	switch c, err := evidence.ReadCheckpoint(old); {
+	case err != nil || c.Size > state.Size || c.Size == state.Size && !retired:
 		return nil
+	case c.Size == state.Size && c.Root != vedette.Digest(state.Root):
+		return fmt.Errorf("tiles: %s holds another tree of %d leaves than its checkpoint is over: %w", t.dir, c.Size, vedette.ErrConflict)
 	}
 	text, err := evidence.SignCheckpoint(evidence.Checkpoint{Origin: t.key.Name(), Size: state.Size, Root: vedette.Digest(state.Root)}, t.key)
 	if err != nil {
@@ -551,6 +564,18 @@ func (t *Tree) tile(ctx context.Context, level, index uint64, p uint8) ([]byte, 
 		return nil, err
 	}
 	return b[:32*int(p)], nil
+}
+
+// Tile implements evidence.Tiled.
+func (t *Tree) Tile(ctx context.Context, level, index uint64, width int) ([]byte, error) {
+	if err := t.ready(); err != nil {
+		return nil, err
+	}
+	b, err := t.reader.ReadTile(ctx, level, index, uint8(width%layout.TileWidth))
+	if err != nil {
+		return nil, fault(fmt.Sprintf("tile %d of level %d", index, level), err)
+	}
+	return b, nil
 }
 
 // Inclusion implements evidence.Tree.

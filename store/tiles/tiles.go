@@ -19,7 +19,8 @@ type Options struct {
 	Log *slog.Logger // nil logs nothing. The library below has one log for the whole process: it goes to the first tree's
 	// Patience is how long a leaf, and the checkpoint over it, may take before Append gives up and says so. Default 10s.
 	Patience time.Duration
-	Verifier note.Verifier // of the signer; nil: the signer's own, when it comes from evidence.NewSigner
+	Verifier note.Verifier   // of the signer; nil: the signer's own, when it comes from evidence.NewSigner
+	Retired  []note.Verifier // keys that signed this folder's checkpoint before: one of them is signed anew, over the same tree
 }
 
 // How leaves become a checkpoint. Measured in docs/decisions/0013-evidence-log.md.

@@ -249,6 +249,85 @@ func TestALogThatOthersWroteIsReadByOurs(t *testing.T) {
 	}
 }
 
+// The same log is taken over, as a folder of ours that goes over to another key: every leaf, every proof and every tile reads as it was written, and
+// what is appended continues each checkpoint that its makers signed.
+func TestALogThatOthersWroteGoesOnAsOurs(t *testing.T) {
+	dir := t.TempDir()
+	unpack(t, corpus.Path(t, "conformance", "tlog", "tessera-testdata-log.tar.gz"), dir)
+	dir = filepath.Join(dir, "testdata", "log")
+	theirs, err := note.NewVerifier("example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx") // published with the log
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was []evidence.Checkpoint
+	for size := range 16 {
+		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("checkpoint.%d", size)))
+		if err != nil {
+			continue
+		}
+		c, err := evidence.OpenCheckpoint(b, theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was = append(was, c)
+	}
+	ours, key := evidence.NewSigner(theirs.Name(), [32]byte{6})
+	tree, err := tiles.Open(t.Context(), dir, ours, tiles.Options{Retired: []note.Verifier{theirs}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close(context.Background()) })
+	size, err := tree.Size(t.Context())
+	if err != nil || size != was[len(was)-1].Size {
+		t.Fatalf("Size = %d, %v; want %d", size, err, was[len(was)-1].Size)
+	}
+	fill(t, tree, int(size), 300)
+	b, err := tree.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := evidence.OpenCheckpoint(b, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range was {
+		p, err := tree.Consistency(t.Context(), c.Size, now.Size)
+		if err == nil {
+			err = evidence.CheckConsistency(c, now, p)
+		}
+		if err != nil {
+			t.Errorf("from %d: %v", c.Size, err)
+		}
+	}
+	for i := range now.Size {
+		leaf, err := tree.Leaf(t.Context(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := tree.Inclusion(t.Context(), i, now.Size)
+		if err == nil {
+			err = evidence.CheckInclusion(vedette.Digest(tlog.RecordHash(leaf)), i, now.Size, p, now.Root)
+		}
+		if err != nil {
+			t.Errorf("leaf %d: %v", i, err)
+		}
+	}
+	// Check names no tile: what it has against the log is that we have no bodies for others' leaves.
+	log, err := evidence.Open(t.Context(), tree, evidence.NewMemoryShelf(), evidence.Options{Now: evidencetest.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := log.Check(t.Context())
+	if err != nil || !r.Signed || len(r.Places) != int(now.Size) {
+		t.Errorf("Check = %+v, %v", r, err)
+	}
+	for _, p := range r.Places {
+		if p.What != "the leaf has no body" {
+			t.Errorf("Check says of %d: %s", p.Index, p.What)
+		}
+	}
+}
+
 func unpack(t *testing.T, file, dir string) {
 	t.Helper()
 	f, err := os.Open(file)
@@ -422,4 +501,84 @@ func BenchmarkAppend(b *testing.B) {
 		}
 		b.ReportMetric(float64((b.Elapsed()-slept).Milliseconds())/float64(b.N), "ms/append")
 	})
+}
+
+// The log goes over to another key of the same name: old checkpoints verify by the old key, what stood is signed anew over the same tree, and
+// nothing that the old key would sign afterwards is the log's.
+func TestTheLogGoesOverToItsNextKey(t *testing.T) {
+	dir := t.TempDir()
+	was, wasKey := evidence.NewSigner(evidencetest.Origin, [32]byte{1, 2, 3})
+	now, nowKey := evidence.NewSigner(evidencetest.Origin, [32]byte{4})
+	open := func(s note.Signer, retired ...note.Verifier) (*tiles.Tree, error) {
+		return tiles.Open(t.Context(), dir, s, tiles.Options{Retired: retired})
+	}
+	tree, err := open(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf := evidence.NewMemoryShelf()
+	record := evidence.Record{Kind: evidence.KindKey, At: evidencetest.Start, Fields: []evidence.Field{
+		{Name: "was", Value: []byte(evidence.VerifierKey(was))}, {Name: "now", Value: []byte(evidence.VerifierKey(now))},
+	}}
+	log, err := evidence.Open(t.Context(), tree, shelf, evidence.Options{Now: evidencetest.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Append(t.Context(), record); err != nil {
+		t.Fatal(err)
+	}
+	announced, err := log.Prove(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, from, err := log.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	if tree, err := open(now); !errors.Is(err, vedette.ErrConflict) {
+		t.Fatalf("a key that nobody announced to the folder: %v, %v", tree, err)
+	}
+	if tree, err = open(now, wasKey); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tree.Close(context.Background()) })
+	text, err := tree.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := evidence.OpenCheckpoint(text, nowKey); err != nil || c != from {
+		t.Errorf("signed anew: %+v, %v; want %+v", c, err, from)
+	}
+	opts := evidence.Options{Now: evidencetest.Now, Verifier: nowKey, Retired: []evidence.Retired{{Verifier: wasKey, Upto: from.Size}}}
+	if log, err = evidence.Open(t.Context(), tree, shelf, opts); err != nil || log.Stopped() != nil {
+		t.Fatalf("%v, %v", err, log.Stopped())
+	}
+	if _, err := log.Append(t.Context(), evidence.Record{Kind: evidence.KindHunt}, evidence.Record{Kind: evidence.KindHunt}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := log.Check(t.Context()); err != nil || !r.Good() {
+		t.Errorf("Check = %+v, %v", r, err)
+	}
+	if err := log.Continues(t.Context(), old); err != nil {
+		t.Errorf("it continues what the old key signed: %v", err)
+	}
+	shown, err := evidence.Verify(announced, wasKey)
+	if key, _ := shown.Get("now"); err != nil || string(key) != evidence.VerifierKey(now) {
+		t.Errorf("the announcement by the old key: %s, %v", key, err)
+	}
+	_, present, err := log.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := evidence.SignCheckpoint(present, was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Continues(t.Context(), late); !errors.Is(err, evidence.ErrUnfit) {
+		t.Errorf("what the old key signs after its end: %v, want unfit", err)
+	}
 }

@@ -1,0 +1,4 @@
+package tiles
+
+// Resource is resource.
+var Resource = resource
