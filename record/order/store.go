@@ -30,3 +30,11 @@ type Store interface {
 	// Latest returns the newest version of each order, by id.
 	Latest(ctx context.Context) ([]Version, error)
 }
+
+// Notes keeps what people noted of duties. Its errors wrap vedette.ErrUnavailable where none is named.
+type Notes interface {
+	// AddNote keeps a note, durable when it returns. Its error wraps vedette.ErrConflict when its clock has that number already.
+	AddNote(ctx context.Context, n Note) error
+	// Notes returns all notes, in order of their keeping.
+	Notes(ctx context.Context) ([]Note, error)
+}
