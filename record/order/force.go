@@ -124,27 +124,32 @@ func (o *Order) force(clause string, at time.Time) (Truth, []Reason) {
 			last = v
 			given = either(given, h)
 			if h != No {
-				why = append(why, Reason{"order", h, v.words(h), v.Instrument})
+				why = append(why, Reason{"order", h, v.words(clause, h), v.Instrument})
 			}
 		case takes:
 			off = either(off, h)
 			if h != No {
-				why = append(why, Reason{"order", h.not(), v.words(h), v.Instrument})
+				why = append(why, Reason{"order", h.not(), v.words(clause, h), v.Instrument})
 			}
 		}
 	}
 	if given == No {
 		r := Reason{"order", No, "no paper in this register puts the clause in force", ""}
 		if last != nil {
-			r = Reason{"order", No, fmt.Sprintf("it was not in force then: it %s", last.span()), last.Instrument}
+			r = Reason{"order", No, fmt.Sprintf("it was not in force then: it %s", last.span(clause)), last.Instrument}
 		}
 		return No, append([]Reason{r}, why...)
 	}
 	return all(given, off.not()), why
 }
 
-func (v *Interval) span() string {
-	s := map[State]string{InForce: "is in force", Stayed: "is stayed", Modified: "is modified", Vacated: "is vacated"}[v.State] + " from " + v.From.String()
+// span says in words what an interval does to a clause, and when.
+func (v *Interval) span(clause string) string {
+	s := map[State]string{InForce: "is in force", Stayed: "is stayed", Modified: "is modified", Vacated: "is vacated"}[v.State]
+	if v.State == Modified && v.As == clause {
+		s = "holds instead of " + strings.Join(v.Clauses, ", ")
+	}
+	s += " from " + v.From.String()
 	switch {
 	case v.To == nil:
 		return s + " until another instrument"
@@ -154,9 +159,9 @@ func (v *Interval) span() string {
 	return s + " until " + v.To.String()
 }
 
-func (v *Interval) words(h Truth) string {
-	s := v.span()
-	if v.State == Modified {
+func (v *Interval) words(clause string, h Truth) string {
+	s := v.span(clause)
+	if v.State == Modified && v.As != clause {
 		s += ", when " + v.As + " holds instead"
 	}
 	if h == Unknown {

@@ -499,7 +499,7 @@ func (r *reader) party(path string, o *Order, p *Party, seen map[string]string) 
 		if of < 0 {
 			r.at(path+".of", "%.60q is no party of this order: whose agent they are, or with whom they act", p.Of)
 		}
-	case p.Of != "":
+	case p.Of != "" && (p.Way == WayParty || p.Way == WayAccepted):
 		r.at(path+".of", "is for agents and for those in active concert")
 	}
 	r.period(path, p.From, p.To)
