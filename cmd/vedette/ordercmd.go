@@ -41,6 +41,8 @@ var opOrderImport = operation[orderImport, order.Version]{"order.import", func(c
 	if err := h.enrolled(ctx, in.By); err != nil {
 		return order.Version{}, err
 	}
+	h.entering.Lock()
+	defer h.entering.Unlock()
 	had, err := h.db.Orders().Versions(ctx, o.ID)
 	if err != nil {
 		return order.Version{}, err
