@@ -6,7 +6,7 @@ var onRecords = map[string]bool{
 	"person.enrol": true, "person.list": true, "person.revoke": true,
 	"evidence.check": true, "evidence.checkpoint": true, "evidence.key": true, "evidence.prove": true, "evidence.show": true,
 	"facts.count": true, "facts.import": true, "facts.show": true,
-	"clock.list": true, "clock.note": true, "order.assert": true, "order.import": true, "order.kept": true,
+	"clock.list": true, "clock.note": true, "order.assert": true, "order.assertions": true, "order.finding": true, "order.import": true, "order.kept": true,
 }
 
 // onGate are the operations that have events judged: the gate runs for them.
@@ -19,7 +19,7 @@ func operations() []served {
 		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
 		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opClockNote, opClocks, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
-		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOrderAssert, opOrderFacts, opOrderImport, opOrders, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
+		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOrderAssert, opOrderAssertions, opOrderFacts, opOrderFinding, opOrderImport, opOrders, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,
 	}
 }

@@ -217,8 +217,16 @@ var opOrderAssert = operation[asserting, asserted]{"order.assert", func(ctx cont
 		return out, err
 	}
 	out.Tests = []order.ClauseTest{}
+	var ids, clauses []string
 	for i := range in.Acts {
 		out.Tests = append(out.Tests, order.Hold(&in.Acts[i], o)...)
+		ids = append(ids, in.Acts[i].ID)
+	}
+	if len(ids) == 0 {
+		return out, fmt.Errorf("there is no act to assert anything of: %w", vedette.ErrInvalid)
+	}
+	for i := range o.Clauses {
+		clauses = append(clauses, o.Clauses[i].ID)
 	}
 	digest := func(x any) string {
 		b, merr := json.Marshal(x)
@@ -257,6 +265,8 @@ var opOrderAssert = operation[asserting, asserted]{"order.assert", func(ctx cont
 		{Name: "version", Value: strconv.AppendInt(nil, int64(v.Number), 10)},
 		{Name: "digest", Value: []byte(v.Digest.String())},
 		{Name: "asserted", Value: []byte(act.Digest().String())},
+		{Name: "acts", Value: []byte(strings.Join(ids, ","))},
+		{Name: "clauses", Value: []byte(strings.Join(clauses, ","))},
 		{Name: "by", Value: []byte(peopleWords(people))},
 		{Name: "tests", Value: []byte(tests)},
 	}})
@@ -276,7 +286,7 @@ known is answered with "unknown", never with "yes". An order describes an advers
 		Example: "  vedette order validate docs/examples/order.yaml\n  vedette order import docs/examples/order.yaml --by ana\n  vedette order in-force --clause C3 --party vendor --at 2025-12-20T12:00:00Z",
 		Args:    noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(g.orderValidate(), g.orderImport(), g.orderList(), g.orderShow(), g.orderHistory(), g.orderDiff(), g.orderInForce(), g.orderHold())
+	cmd.AddCommand(g.orderValidate(), g.orderImport(), g.orderList(), g.orderShow(), g.orderHistory(), g.orderDiff(), g.orderInForce(), g.orderHold(), g.orderAssertions(), g.orderFinding())
 	return cmd
 }
 

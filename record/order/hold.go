@@ -479,12 +479,27 @@ func (r *reader) ids(path string, list []string) {
 	}
 }
 
-// Assertion is who stands for an act's being held against clauses. Its zero value is a draft. Nothing but an entered finding of a court ends "alleged".
+// Outcome is what a court found.
+type Outcome string
+
+// The outcomes.
+const (
+	Found    Outcome = "found"
+	NotFound Outcome = "not found"
+)
+
+// CourtFinding is an entered finding of a court about one clause.
+type CourtFinding struct {
+	Court      string  `json:"court"`
+	Instrument string  `json:"instrument"` // the paper
+	Outcome    Outcome `json:"outcome"`
+}
+
+// Assertion is who stands for acts' being held against a clause. Its zero value is a draft. Nothing but an entered finding of a court ends "alleged".
 type Assertion struct {
-	by         string
-	signature  vedette.Digest
-	found      string
-	instrument string
+	by        string
+	signature vedette.Digest
+	finding   CourtFinding
 }
 
 // Assert makes a draft somebody's word: a name, and the digest of the act that they signed. Its error wraps vedette.ErrForbidden without either.
@@ -496,12 +511,16 @@ func (a Assertion) Assert(by string, signature vedette.Digest) (Assertion, error
 	return a, nil
 }
 
-// Enter adds a court's finding: the court and the paper. Its error wraps vedette.ErrInvalid without either, and for what nobody asserted.
-func (a Assertion) Enter(court, instrument string) (Assertion, error) {
-	if strings.TrimSpace(court) == "" || strings.TrimSpace(instrument) == "" || a.by == "" {
-		return a, fmt.Errorf("order: a finding is entered with its court and its paper, for what somebody asserts: %w", vedette.ErrInvalid)
+// Enter adds a court's finding; a later one replaces it, as on appeal. Its error wraps vedette.ErrInvalid without court, paper or outcome, and for what nobody
+// asserted.
+func (a Assertion) Enter(f CourtFinding) (Assertion, error) {
+	if strings.TrimSpace(f.Court) == "" || strings.TrimSpace(f.Instrument) == "" || f.Outcome != Found && f.Outcome != NotFound {
+		return a, fmt.Errorf("order: a finding is entered with its court, its paper, and found or not found: %w", vedette.ErrInvalid)
 	}
-	a.found, a.instrument = court, instrument
+	if a.by == "" {
+		return a, fmt.Errorf("order: a finding is entered for what somebody asserted: %w", vedette.ErrInvalid)
+	}
+	a.finding = f
 	return a, nil
 }
 
@@ -511,8 +530,8 @@ func (a Assertion) Signature() vedette.Digest { return a.signature }
 // Words say how far it has come.
 func (a Assertion) Words() string {
 	switch {
-	case a.found != "":
-		return fmt.Sprintf("asserted by %s; found by %s (%s)", a.by, a.found, a.instrument)
+	case a.finding.Outcome != "":
+		return fmt.Sprintf("asserted by %s; %s by %s (%s)", a.by, a.finding.Outcome, a.finding.Court, a.finding.Instrument)
 	case a.by != "":
 		return fmt.Sprintf("asserted by %s, alleged", a.by)
 	}

@@ -199,19 +199,31 @@ func TestOnlyACourtEndsAlleged(t *testing.T) {
 	if _, err := draft.Assert("ana", vedette.Digest{}); !errors.Is(err, vedette.ErrForbidden) {
 		t.Errorf("without a signature: %v", err)
 	}
-	if _, err := draft.Enter("Example District Court", "docket entry 900"); !errors.Is(err, vedette.ErrInvalid) {
+	if _, err := draft.Enter(order.CourtFinding{Court: "Example District Court", Instrument: "docket entry 900", Outcome: order.Found}); !errors.Is(err, vedette.ErrInvalid) {
 		t.Errorf("a finding about a draft: %v", err)
 	}
 	said, err := draft.Assert("ana", vedette.Digest{1})
 	if err != nil || said.Words() != "asserted by ana, alleged" || said.Signature() != (vedette.Digest{1}) {
 		t.Errorf("%q, %v", said.Words(), err)
 	}
-	if _, err := said.Enter("Example District Court", ""); !errors.Is(err, vedette.ErrInvalid) {
-		t.Errorf("a finding without a paper: %v", err)
+	for _, f := range []order.CourtFinding{
+		{Court: "Example District Court", Outcome: order.Found},
+		{Instrument: "docket entry 900", Outcome: order.Found},
+		{Court: "Example District Court", Instrument: "docket entry 900"},
+		{Court: "Example District Court", Instrument: "docket entry 900", Outcome: "violated"},
+	} {
+		if got, err := said.Enter(f); !errors.Is(err, vedette.ErrInvalid) || !strings.Contains(got.Words(), "alleged") {
+			t.Errorf("Enter(%+v): %q, %v", f, got.Words(), err)
+		}
 	}
-	found, err := said.Enter("Example District Court", "docket entry 900")
-	if err != nil || strings.Contains(found.Words(), "alleged") || !strings.Contains(found.Words(), "found by Example District Court") {
-		t.Errorf("%q, %v", found.Words(), err)
+	for outcome, want := range map[order.Outcome]string{
+		order.Found:    "asserted by ana; found by Example District Court (docket entry 900)",
+		order.NotFound: "asserted by ana; not found by Example District Court (docket entry 900)",
+	} {
+		got, err := said.Enter(order.CourtFinding{Court: "Example District Court", Instrument: "docket entry 900", Outcome: outcome})
+		if err != nil || got.Words() != want {
+			t.Errorf("%s: %q, %v", outcome, got.Words(), err)
+		}
 	}
 }
 

@@ -391,3 +391,42 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReadOthers: the same law for acts, which are then held against the example, and for duties, whose deadlines end.
+func FuzzReadOthers(f *testing.F) {
+	for _, name := range []string{"../../docs/examples/acts.yaml", "duties.yaml"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	o := example(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		acts, err := order.ReadActs(b)
+		if _, ok := errors.AsType[order.Faults](err); err != nil && !ok {
+			t.Fatalf("%v", err)
+		}
+		if err == nil {
+			for i := range acts {
+				if got := order.Hold(&acts[i], o); len(got) != len(o.Clauses) {
+					t.Fatalf("%d tests", len(got))
+				}
+			}
+		}
+		d, err := order.ReadDuties(b)
+		if _, ok := errors.AsType[order.Faults](err); err != nil && !ok {
+			t.Fatalf("%v", err)
+		}
+		if err == nil {
+			for i := range d.Duties {
+				for k := range d.Duties[i].Steps {
+					from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+					if x, err := d.Deadline(&d.Duties[i].Steps[k], from); err == nil && !x.IsZero() && !x.After(from) {
+						t.Fatalf("%+v is due %v", d.Duties[i].Steps[k], x)
+					}
+				}
+			}
+		}
+	})
+}
