@@ -125,8 +125,12 @@ var opOrderFacts = operation[casefile.ID, []order.Act]{"order.facts", func(ctx c
 			})
 		case !s.Finding.IsZero():
 			f := records[s.Finding.String()]
+			text := "A detector told of a group of accounts that tried links on one another; no person has confirmed it."
+			if len(records["judged "+s.Finding.String()]) > 0 {
+				text = "A group of accounts tried links on one another; a person confirmed that it is a rehearsal."
+			}
 			for _, kind := range []order.ActKind{order.ActTestAccountKept, order.ActGroup} {
-				a := order.Act{Kind: kind, Text: "Accounts that had met nobody else tried links on one another.", Evidence: records["judged "+s.Finding.String()]}
+				a := order.Act{Kind: kind, Text: text, Evidence: records["judged "+s.Finding.String()]}
 				if len(a.Evidence) > 0 {
 					a.Evidence = append(a.Evidence, f...)
 				}
