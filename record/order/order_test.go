@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -234,6 +235,7 @@ func TestWhatIsNoOrder(t *testing.T) {
 		"no such zone":       strings.Replace(exampleText(t), "America/Los_Angeles", "Mars/Olympus", 1),
 		"the host's zone":    strings.Replace(exampleText(t), "America/Los_Angeles", "Local", 1),
 		"an agent of nobody": strings.Replace(exampleText(t), "of: vendor", "of: reseller", 1),
+		"one name twice":     strings.Replace(exampleText(t), "name: Reseller Example FZE", "name: vendor", 1),
 		"one id twice":       strings.Replace(exampleText(t), "- id: C4", "- id: C3", 1),
 	} {
 		if _, err := order.Read([]byte(text)); !errors.Is(err, vedette.ErrInvalid) || !strings.Contains(err.Error(), "line ") {
@@ -429,4 +431,33 @@ func FuzzReadOthers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestThePagesNameEveryKey: what can be written in a file stands on its page.
+func TestThePagesNameEveryKey(t *testing.T) {
+	for page, types := range map[string][]reflect.Type{
+		"order.md": {
+			reflect.TypeFor[order.Order](), reflect.TypeFor[order.Clause](), reflect.TypeFor[order.Exception](), reflect.TypeFor[order.Party](), reflect.TypeFor[order.Notice](),
+			reflect.TypeFor[order.Interval](), reflect.TypeFor[order.Exclusion](), reflect.TypeFor[order.Act](), reflect.TypeFor[order.Actor](), reflect.TypeFor[order.Condition](),
+			reflect.TypeFor[order.Defence](),
+		},
+		"duty.md": {reflect.TypeFor[order.Duties](), reflect.TypeFor[order.Duty](), reflect.TypeFor[order.Step](), reflect.TypeFor[order.Calendar]()},
+	} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "docs", "formats", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range types {
+			for f := range x.Fields() {
+				if key := "`" + f.Tag.Get("yaml") + "`"; !strings.Contains(string(b), key) {
+					t.Errorf("%s does not name %s of %s", page, key, x.Name())
+				}
+			}
+		}
+		for _, k := range order.ActKinds() {
+			if page == "order.md" && !strings.Contains(string(b), "`"+string(k)+"`") {
+				t.Errorf("%s does not name %s", page, k)
+			}
+		}
+	}
 }

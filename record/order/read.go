@@ -477,8 +477,8 @@ func (r *reader) party(path string, o *Order, p *Party, seen map[string]string) 
 	r.id(path+".id", p.ID, seen)
 	r.need(path+".name", p.Name)
 	for i := range o.Parties {
-		if q := &o.Parties[i]; q != p && p.Name != "" && (q.Name == p.Name || q.ID == p.Name) && q.ID < p.ID {
-			r.at(path+".name", "%.60q is also how %s is called", p.Name, q.ID)
+		if q := &o.Parties[i]; q != p && p.Name != "" && (q.Name == p.Name || q.ID == p.Name) {
+			r.at(path+".name", "%.60q is also how %s is called", p.Name, q.ID) // an answer would be about either
 		}
 	}
 	if o.Kind == KindPolicy {
