@@ -10,6 +10,7 @@ import (
 	"vedette/act/response"
 	"vedette/record/evidence"
 	"vedette/record/journal"
+	"vedette/record/order"
 )
 
 // late is how old the oldest entry may be that a part beside the gate has not taken: a seal waits for a minute of events and a tick.
@@ -64,6 +65,7 @@ func (h *house) diagnoseBeside(ctx context.Context, find finder, trails []trail,
 	} else if err := h.diagnoseAnchors(ctx, find, log, now); err != nil {
 		return err
 	}
+	h.diagnoseDuties(ctx, find, now)
 	st, err := h.past.Stats(ctx)
 	if err != nil {
 		find("wrong", "look at the log and at the disk of "+h.folder.dir, "history does not answer: %s", words(err))
@@ -170,4 +172,35 @@ func (h *house) diagnoseTelling(ctx context.Context, find finder, now time.Time)
 		find("warn", "vedette changes delivery; then --again", "%s changed decisions were given up after a day: the platform was not told of them", count(sub.Dead))
 	}
 	return nil
+}
+
+// diagnoseDuties reminds of duties to report whose clocks run, before they end and after.
+func (h *house) diagnoseDuties(ctx context.Context, find finder, now time.Time) {
+	if _, err := h.duties(); err != nil {
+		find("wrong", "mend the file; clocks that run go on, and none can be started", "the duties of this folder cannot be read: %s", words(err))
+	}
+	notes, err := h.db.Orders().Notes(ctx)
+	var clocks []order.Clock
+	if err == nil {
+		clocks, err = order.Reckon(notes, now)
+	}
+	if err != nil {
+		find("wrong", "look at the disk of "+h.folder.dir, "the clocks of duties to report cannot be read: %s", words(err))
+	}
+	for _, c := range clocks {
+		for _, s := range c.Steps {
+			what := fmt.Sprintf("%s (%s, %s) of %s", s.ID, c.Duty.ID, visible(c.Matter), c.ID)
+			do := fmt.Sprintf("do it, then: vedette clock done %s --step %s", c.ID, s.ID)
+			switch {
+			case s.State == "overdue":
+				find("wrong", do, "%s was due at %s", what, moment(s.Deadline))
+			case s.State == "cannot be counted":
+				find("wrong", "ask counsel when it is due, and bring the calendar up to date in duties.yaml", "%s: %s", what, s.Why)
+			case s.Remind && s.Deadline.IsZero():
+				find("warn", do, "%s is to be done promptly", what)
+			case s.Remind:
+				find("warn", do, "%s is due at %s", what, moment(s.Deadline))
+			}
+		}
+	}
 }

@@ -111,6 +111,10 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 			return out, err
 		}
 	}
+	orders, err := h.db.Orders().Latest(ctx)
+	if err != nil {
+		return out, err
+	}
 	facts, err := h.facts.Names(ctx)
 	if err != nil {
 		return out, err
@@ -142,6 +146,7 @@ var opInventory = operation[struct{}, inventoried]{"inventory", func(ctx context
 			Term: "people and opened messages " + days(h.cfg.Retention) + " after all its cases are closed",
 		},
 		keptThing{What: "open leads and cases with their log", About: "links and hosts; staff who decided", Form: "clear text; never an account", Count: len(cases), Term: "for ever"},
+		keptThing{What: "court orders and policies, in all versions, and notes of duties to report", About: "who is bound by an order, as its paper names them; staff", Form: "clear text, as a person entered it", Count: len(orders), Term: "for ever"},
 		keptThing{What: "names with facts about them", About: "infrastructure; nobody on the platform", Form: "clear text, as imported", Count: facts, Term: "by hand (vedette facts)"},
 		keptThing{What: "changed decisions for the platform to read", About: "messages, by their names here", Form: "event name, verdicts, reasons", None: true, Term: "90 days"},
 		keptThing{

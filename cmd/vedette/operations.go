@@ -6,6 +6,7 @@ var onRecords = map[string]bool{
 	"person.enrol": true, "person.list": true, "person.revoke": true,
 	"evidence.anchor": true, "evidence.anchors": true, "evidence.check": true, "evidence.checkpoint": true, "evidence.key": true, "evidence.keys": true, "evidence.rotate": true, "evidence.prove": true, "evidence.show": true,
 	"facts.count": true, "facts.import": true, "facts.show": true,
+	"clock.list": true, "clock.note": true, "order.assert": true, "order.assertions": true, "order.finding": true, "order.import": true, "order.kept": true,
 }
 
 // onGate are the operations that have events judged: the gate runs for them.
@@ -17,8 +18,8 @@ func operations() []served {
 		opReport, opCases, opCase, opConfirm, opMove,
 		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
 		opEvidence, opAnchor, opAnchors, opEvidenceCheck, opCheckpoint, opEvidenceKey, opEvidenceKeys, opRotate, opProve, opFactsImport, opFacts, opFactsCount,
-		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
-		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
+		opArm, opArmed, opAttribute, opCampaign, opCheck, opClockNote, opClocks, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
+		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOrderAssert, opOrderAssertions, opOrderFacts, opOrderFinding, opOrderImport, opOrders, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,
 	}
 }

@@ -51,6 +51,7 @@ type slow struct {
 	following atomic.Bool                     // the followers run
 	guarding  atomic.Pointer[indicator.Guard] // the last that could be read whole
 	franking  franking.Keys                   // nil: no report can be franked
+	entering  sync.Mutex                      // held while an order or a note gets its number, is recorded and is kept
 }
 
 // proof is the evidence log, opened when first something is written to it or read from it: most commands only look.

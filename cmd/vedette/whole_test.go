@@ -186,6 +186,7 @@ func TestTheOperationsAreTheseAlone(t *testing.T) {
 		"block", "block.list", "block.undo", "recall", "recall.lift", "changes.delivery", "changes.halt", "changes.read", "changes.release", "changes.resume",
 		"evidence.anchor", "evidence.anchors", "evidence.check", "evidence.checkpoint", "evidence.key", "evidence.keys", "evidence.rotate", "evidence.prove", "evidence.show", "facts.count", "facts.import", "facts.show",
 		"attribute", "campaign.show", "campaign.times", "history", "hunt.ask", "hunt.cost", "hunt.end", "hunt.log", "hunt.standing",
+		"clock.list", "clock.note", "order.assert", "order.assertions", "order.facts", "order.finding", "order.import", "order.kept",
 		"watch.cells", "watch.judge", "watch.queue", "watch.show", "watch.status", "watch.unvouch", "watch.vouch",
 	}
 	slices.Sort(want)

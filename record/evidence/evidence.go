@@ -37,6 +37,8 @@ const (
 	KindFinding  Kind = "finding" // what a detector found, or what a person made of it
 	KindAnchor   Kind = "anchor"  // somebody else vouched for a checkpoint of this log
 	KindKey      Kind = "key"     // the log's next key, announced under the one before
+	KindOrder    Kind = "order"   // a court order or policy was imported, or an act asserted against one
+	KindClock    Kind = "clock"   // a duty to report: triggered, not triggered, done
 )
 
 // Field is one named value. Names are a-z and _, 1 to 40 of them, each once in a record; values are at most 64 KiB. Each is committed to under

@@ -52,7 +52,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindSeal, KindAsked, KindReport, KindHunt, KindLead, KindConfirm, KindBlock, KindOutcome, KindChanged, KindAttr, KindErasure, KindRelease,
-		KindCurrent, KindDisclose, KindFinding, KindAnchor, KindKey,
+		KindCurrent, KindDisclose, KindFinding, KindAnchor, KindKey, KindOrder, KindClock,
 	}
 }
 
