@@ -25,7 +25,7 @@ func TestDeadline(t *testing.T) {
 		{"1 month", "", "2026-12-15T12:00:00Z", "2027-01-16T00:00:00Z"},
 		{"4 business days", us, "2026-11-23T15:00:00Z", "2026-12-01T05:00:00Z"}, // Monday; Thanksgiving and a weekend between: Monday the 30th
 		{"4 business days", us, "2026-07-01T15:00:00Z", "2026-07-09T04:00:00Z"}, // 3 July is observed
-		{"1 business day", us, "2026-11-21T03:00:00Z", "2026-11-24T05:00:00Z"},  // still Friday in New York
+		{"1 business day", us, "2026-11-20T03:00:00Z", "2026-11-21T05:00:00Z"},  // still Thursday in New York
 		{"1 business day", us, "2026-11-21T15:00:00Z", "2026-11-24T05:00:00Z"},
 	} {
 		got, err := d.Deadline(&order.Step{After: tt.after, Calendar: tt.calendar}, at(t, tt.from))
@@ -130,6 +130,11 @@ func TestReckon(t *testing.T) {
 	done("final", start.Add(90*time.Hour))
 	if cs, _ = order.Reckon(notes, start.Add(1000*time.Hour)); cs[0].State != order.NoteDone || cs[2].State != order.NoteStarted {
 		t.Errorf("%s, %s", cs[0].State, cs[2].State)
+	}
+	short := &order.Duties{Duties: []order.Duty{{ID: "a", Steps: []order.Step{{ID: "s", After: "24 hours", Remind: []string{"48 hours", "2 hours"}}}}}}
+	cs, _ = order.Reckon([]order.Note{{Clock: "clock-1", What: order.NoteStarted, At: start, Duties: short}}, start)
+	if s := cs[0].Steps[0]; s.Remind || len(s.Reminders) != 1 {
+		t.Errorf("reminded before it was triggered: %+v", s)
 	}
 	if _, err := order.Reckon([]order.Note{{Clock: "clock-9", What: order.NoteStarted}}, start); !errors.Is(err, vedette.ErrInvalid) {
 		t.Errorf("a clock without a duty: %v", err)

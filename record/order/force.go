@@ -118,7 +118,7 @@ func (o *Order) force(clause string, at time.Time) (Truth, []Reason) {
 		v := &o.Intervals[i]
 		h := holds(&v.From, v.To, at)
 		gives := v.State == InForce && v.covers(clause) && (!standsIn || len(v.Clauses) > 0) || v.State == Modified && v.As == clause
-		takes := v.State != InForce && v.As != clause && v.covers(clause)
+		takes := v.State != InForce && v.covers(clause)
 		switch {
 		case gives:
 			last = v

@@ -411,9 +411,6 @@ func (o *Order) times(a *Act) (out []time.Time) {
 			out = append(out, t)
 		}
 	}
-	if a.Until == nil && to.After(from) {
-		out = append(out, to.Add(-time.Nanosecond)) // a span ends before its end
-	}
 	return out
 }
 

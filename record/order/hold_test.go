@@ -145,6 +145,15 @@ func TestAnElementNeedsWhatItSays(t *testing.T) {
 	}
 }
 
+// TestAnExceptionIsNotRuledOutByAWord: that it does not apply takes evidence.
+func TestAnExceptionIsNotRuledOutByAWord(t *testing.T) {
+	a := *acts(t)["rehearsal"]
+	a.Exceptions = []order.Condition{{ID: "E1", Applies: order.No, Text: "accounts were used"}}
+	if e := element(t, order.Hold(&a, example(t)), "C3", order.ElementExceptions); e.State != order.NotShown {
+		t.Errorf("%s: %s", e.State, e.Text)
+	}
+}
+
 // TestNoPropositionRestsOnAScore: there is no number in what an act says, nor in what comes of it, and no text speaks of one.
 func TestNoPropositionRestsOnAScore(t *testing.T) {
 	var walk func(reflect.Type, string)

@@ -106,6 +106,10 @@ func TestInForce(t *testing.T) {
 			t.Errorf("InForce(%s, %s, %s): no reason says %q: %+v", tt.clause, tt.party, tt.at, tt.why, got.Reasons)
 		}
 	}
+	o.Party("chief").Notice = nil
+	if got, _ := o.InForce("C3", "chief", at(t, "2025-12-01T00:00:00Z")); got.Answer != order.No {
+		t.Errorf("an officer of whom no notice is recorded: %s", got.Answer)
+	}
 	if _, err := o.InForce("C2", "vendor", at(t, "2025-11-01T00:00:00Z")); !errors.Is(err, vedette.ErrUnknown) || !strings.Contains(err.Error(), "C1, C3, C4") {
 		t.Errorf("a clause that is not there: %v", err)
 	}
