@@ -44,6 +44,9 @@ bash test/synapse/install.sh .venv/synapse
 step "another engine to read history's files"
 sh test/duckdb/install.sh "$PWD/.venv/duckdb"
 
+step "a time-stamping authority"
+sh test/openssl/install.sh
+
 step "tests"
 VEDETTE_SYNAPSE="$PWD/.venv/synapse" VEDETTE_DUCKDB="$PWD/.venv/duckdb" $GO test -timeout 25m ./...
 
@@ -54,7 +57,7 @@ rm -f .data-vedette
 
 if command -v gcc > /dev/null; then
   step "tests again with the race detector, where goroutines meet"
-  VEDETTE_DUCKDB="$PWD/.venv/duckdb" CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ \
+  VEDETTE_DUCKDB="$PWD/.venv/duckdb" CGO_ENABLED=1 $GO test -short -race -timeout 15m ./inline/... ./edge/... ./record/vault/ ./record/journal/ ./record/evidence/ ./record/anchor/ \
     ./store/frames/ ./store/history/ ./watch/hunt/ ./act/...
 fi
 
