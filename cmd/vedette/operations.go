@@ -16,7 +16,7 @@ func operations() []served {
 	return []served{
 		opReport, opCases, opCase, opConfirm, opMove,
 		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
-		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opProve, opFactsImport, opFacts, opFactsCount,
+		opEvidence, opEvidenceCheck, opCheckpoint, opEvidenceKey, opExhibit, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,
