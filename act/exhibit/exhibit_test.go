@@ -10,10 +10,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,8 @@ const (
 )
 
 var start = time.Date(2026, 3, 4, 9, 0, 0, 0, time.UTC)
+
+var update = flag.Bool("update", false, "write testdata/exhibit-v1.zip anew")
 
 // surrogate is an identifier of the journal in the story: of an account, an event, a token.
 func surrogate(n int) []byte { s := sha256.Sum256(fmt.Appendf(nil, "surrogate %d", n)); return s[:16] }
@@ -670,6 +674,27 @@ func edit(t testing.TB, files []exhibit.File, name, old, now string) []exhibit.F
 		}
 	}
 	return files
+}
+
+// testdata/exhibit-v1.zip is an exhibit of the first edition. Its report was made by the program of then, and is made again here: on another machine, by another compiler.
+func TestYesterdaysExhibitVerifies(t *testing.T) {
+	b, err := os.ReadFile("testdata/exhibit-v1.zip")
+	if *update {
+		c := newCourt(t)
+		c.story(t)
+		b = c.make(t, choice(exhibit.Sealed, exhibit.Indicators)).Zip
+		err = os.WriteFile("testdata/exhibit-v1.zip", b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := verify(b)
+	if !r.Good() || r.Time != exhibit.Unanchored || r.Records != 12 || r.Withheld != 1 {
+		t.Errorf("%+v\n%s", r, failed(&r))
+	}
+	if exhibit.Edition == "1" && !strings.Contains(fmt.Sprint(r.Checks), "made again from the records, are the same") {
+		t.Error("the report was not made again")
+	}
 }
 
 func TestAnotherKeyProvesNothing(t *testing.T) {

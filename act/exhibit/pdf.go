@@ -134,7 +134,7 @@ func (s *sheet) flow(x, w float64, t string, bold bool, size, h float64) {
 	s.face(bold, size)
 	for _, l := range s.split(t, w) {
 		s.room(h)
-		s.text(s.at, x, s.y+0.72*h, l)
+		s.text(s.at, x, s.y+float64(0.72*h), l)
 		s.y += h
 	}
 }
@@ -152,7 +152,7 @@ func (s *sheet) numbered(texts []string) {
 func (s *sheet) pairs(list [][2]string) {
 	for _, x := range list {
 		s.face(false, 10)
-		s.room(min(float64(len(s.split(x[1], pdfWidth-126)))*14, 160))
+		s.room(min(float64(14*len(s.split(x[1], pdfWidth-126))), 160))
 		s.face(true, 10)
 		s.text(s.at, pdfLeft, s.y+10.1, s.printable(x[0]))
 		s.flow(pdfLeft+126, pdfWidth-126, x[1], false, 10, 14)
@@ -197,7 +197,7 @@ func (s *sheet) table(head []string, widths []float64, rows [][]string) {
 			cells[i] = s.split(r[i], widths[i]-8)
 			n = max(n, len(cells[i]))
 		}
-		if s.y+h*float64(min(n, 8))+2*pad > pdfBottom {
+		if s.y+float64(h*float64(min(n, 8)))+2*pad > pdfBottom {
 			s.turn()
 			top()
 		}

@@ -463,7 +463,7 @@ func (v *verifier) withheld() error {
 	next := 0
 	one := func(n int, s *evidence.Shown, kind evidence.Kind) error {
 		name := exhibitID(v.m.Mark, n)
-		nothing := s.Kind == "" && len(s.Fields) == 0
+		nothing := len(s.Withheld) == len(v.records[n].Parts)
 		if n > 0 && nothing {
 			v.r.Withheld++
 		}
