@@ -18,7 +18,8 @@ import (
 )
 
 // ink writes a document of text and lines (ISO 32000-1). The same calls give the same bytes with every compiler and on every machine: nothing is compressed, and
-// fonts are cut down in order of their glyphs, and a product is rounded before it is added to (float64), since some processors would not. Lengths are in points, from the top left corner of a page of letter paper.
+// fonts are cut down in order of their glyphs, and a product is rounded before it is added to (float64), since some processors would
+// not. Lengths are in points, from the top left corner of a page of letter paper.
 type ink struct {
 	faces [2]*face
 	bold  int
