@@ -161,9 +161,19 @@ func (c *Choice) disclosed(m *Making, index vedette.Digest) []evidence.Field {
 	}
 	var out []evidence.Field
 	for _, f := range []struct{ name, value string }{
-		{"case", c.Case}, {"label", c.Label}, {"for", c.For}, {"variant", string(c.Variant)}, {"disclose", strings.Join(groups, ",")},
-		{"recipient", m.Recipient.String()}, {"data", strings.Join(data, ",")}, {"basis", h.Basis}, {"jurisdiction", h.Jurisdiction},
-		{"people", strings.Join(slices.Compact(people), ",")}, {"act", strings.Join(acts, ",")}, {"build", m.Build}, {"index", index.String()},
+		{"case", c.Case},
+		{"label", c.Label},
+		{"for", c.For},
+		{"variant", string(c.Variant)},
+		{"disclose", strings.Join(groups, ",")},
+		{"recipient", m.Recipient.String()},
+		{"data", strings.Join(data, ",")},
+		{"basis", h.Basis},
+		{"jurisdiction", h.Jurisdiction},
+		{"people", strings.Join(slices.Compact(people), ",")},
+		{"act", strings.Join(acts, ",")},
+		{"build", m.Build},
+		{"index", index.String()},
 	} {
 		out = append(out, evidence.Field{Name: f.name, Value: []byte(f.value)})
 	}

@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -329,11 +328,9 @@ func compact(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// read reads JSON that is written in one way alone: no unknown, missing or doubled member, no other spelling of a value.
+// read reads JSON that is written in one way alone: written anew it must be the same, so no member is unknown, missing or doubled, and no value spelled otherwise.
 func read(b []byte, v any, write func(any) ([]byte, error)) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	if err := json.Unmarshal(b, v); err != nil {
 		if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return fmt.Errorf("byte %d: %w", e.Offset, err)
 		}
@@ -341,9 +338,6 @@ func read(b []byte, v any, write func(any) ([]byte, error)) error {
 			return fmt.Errorf("byte %d, member %q: %w", e.Offset, e.Field, err)
 		}
 		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("byte %d: more than one value", d.InputOffset())
 	}
 	again, err := write(v)
 	if err != nil {

@@ -23,6 +23,14 @@ func Pack(files []File) ([]byte, error) {
 	return pack(out)
 }
 
+func Unpack(b []byte) (out []File, err error) {
+	list, err := unpack(b)
+	for _, f := range list {
+		out = append(out, File{f.name, f.data})
+	}
+	return out, err
+}
+
 func Canonical(v any) ([]byte, error) { return canonical(v) }
 
 // checkpoints of an exhibit, from its files.
