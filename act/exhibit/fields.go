@@ -42,7 +42,7 @@ const always = "always"
 // fields says of each kind of record what each field is: shown always, a group, or a reason never to show it. What is not here is never shown.
 var fields = map[evidence.Kind]map[string]string{
 	evidence.KindReport: {
-		"outcome": always, "grade": always, "taken": always, "why": string(Words), "share": whyReporter, "report": whyJournal, "franking": whyReporter, "cases": whyOthers,
+		"outcome": always, "grade": always, "taken": whyReporter, "why": string(Words), "share": whyReporter, "report": whyJournal, "franking": whyReporter, "cases": whyOthers,
 	},
 	evidence.KindLead: {"case": always, "state": always, "about": string(Indicators), "by": string(Staff), "why": string(Words), "finding": whyJournal},
 	evidence.KindConfirm: {
@@ -95,6 +95,9 @@ func (c *Choice) shows(k *evidence.Kept, name string) (yes bool, why string) {
 		return true, ""
 	}
 	_, scored := k.Get("finding")
+	if k.Kind == evidence.KindAsked && name == "act" && !strings.HasPrefix(value(k, name), "{") {
+		what = string(Machine) // a digest
+	}
 	switch {
 	case !known:
 		return false, whyUnsorted

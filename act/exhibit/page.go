@@ -3,6 +3,7 @@ package exhibit
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -242,37 +243,47 @@ func span(first, last string) string {
 	return clock(first) + " to " + clock(last) + " UTC"
 }
 
-// defang writes hosts and links so that nobody follows one out of a report by accident.
-func defang(name, s string) string {
+// readable writes a field for people: hosts and links so that nobody follows one out of a report by accident, an act's members as words.
+func readable(name, s string) string {
 	switch name {
 	case "value", "about":
-		return link.Defang(s)
+		return tame(s)
 	case "act", "refused_names":
 		var v any
 		if json.Unmarshal([]byte(s), &v) != nil {
 			return s
 		}
-		if act, ok := v.(map[string]any); ok {
-			if host, ok := act["value"].(string); ok {
-				act["value"] = link.Defang(host)
-			}
-		}
-		if list, ok := v.([]any); ok {
-			for _, x := range list {
-				if m, ok := x.(map[string]any); ok {
-					for k, host := range m {
-						if t, ok := host.(string); ok {
-							m[k] = link.Defang(t)
-						}
-					}
-				}
-			}
-		}
-		if b, err := compact(v); err == nil {
-			return string(b)
-		}
+		return sentence(v)
 	}
 	return s
+}
+
+// tame defangs once, also what is defanged already.
+func tame(s string) string { return link.Defang(link.Refang(s)) }
+
+func sentence(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		out := make([]string, len(v))
+		for i := range v {
+			out[i] = sentence(v[i])
+		}
+		return strings.Join(out, ", ")
+	case map[string]any:
+		names := slices.Sorted(maps.Keys(v))
+		for i, n := range names {
+			s := sentence(v[n])
+			if n == "value" || n == "name" || n == "host" {
+				s = tame(s)
+			}
+			names[i] = n + " " + s
+		}
+		return "(" + strings.Join(names, ", ") + ")"
+	}
+	b, _ := compact(v) // a number, true, false or null: it cannot fail
+	return string(b)
 }
 
 // fieldsLine is what is shown of a record, in one line.
@@ -285,7 +296,7 @@ func fieldsLine(shows map[string]string) string {
 	var out []string
 	for _, n := range names {
 		if shows[n] != "" {
-			out = append(out, strings.ReplaceAll(n, "_", " ")+": "+strings.Join(strings.Fields(defang(n, shows[n])), " "))
+			out = append(out, strings.ReplaceAll(n, "_", " ")+": "+strings.Join(strings.Fields(readable(n, shows[n])), " "))
 		}
 	}
 	return strings.Join(out, "; ")
