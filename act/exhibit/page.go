@@ -89,7 +89,7 @@ func pageOf(m *Manifest, cp evidence.Checkpoint, shown []evidence.Shown, index *
 		{"Disclosure recorded", fmt.Sprintf("record %d of the log, %s UTC", m.Disclosure, clock(m.At))},
 	}
 	p.Intro = []string{
-		"This exhibit holds records of a messaging platform's evidence log that belong to one case. The records were written by the platform's software when the recorded thing happened, before this exhibit was asked for. Each is committed to, field by field, in an append-only log whose state the platform signs; none can be altered, removed or put in between afterwards without that being found.",
+		"This exhibit holds records of a messaging platform's evidence log that belong to one case. The records were written by the platform's software as it ran, at the times that they show by the platform's own clock; the last of them tell how this exhibit came about. Each is committed to, field by field, in an append-only log whose state the platform signs. Whoever holds an earlier signed state of the log finds it if a record was altered, removed or put in between since; sections 6 and 8 say what that leaves open.",
 		"What the records say is alleged. They are the platform's own account of what its systems and staff observed and did. Nothing in this exhibit is a finding of a court, and nothing in it says that an order or a law was violated. No field that names a person on the platform is part of it, and no identifier of theirs; what people wrote in their own words, where it is shown, was not searched for names.",
 		"All versions of this exhibit (public, sealed, attorneys' eyes) prove the same records: a field that is withheld here is committed to by the same digest as where it is shown.",
 	}
