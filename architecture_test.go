@@ -35,7 +35,7 @@ var wings = []struct {
 	},
 	{name: "inline", rooms: []string{"inline/feature", "inline/decision", "inline/sequence"}, below: []string{"record", "link", "words"}},
 	{name: "watch", rooms: []string{"watch/population", "watch/rehearsal", "watch/targeting", "watch/sentry", "watch/attribution", "watch/hunt", "watch/sibling", "watch/campaign"}, below: []string{"record", "link", "words"}},
-	{name: "act", rooms: []string{"act/casefile", "act/response"}, below: []string{"record", "link", "words"}},
+	{name: "act", rooms: []string{"act/casefile", "act/response", "act/exhibit"}, below: []string{"record", "link", "words"}},
 	{name: "record", rooms: []string{"record/journal", "record/evidence", "record/authority", "record/vault", "record/indicator", "record/enrichment", "record/anchor", "record/order"}, below: []string{"link", "words"}},
 	{name: "link", rooms: []string{"link"}, below: []string{"words"}},
 	{name: "sim", rooms: []string{"sim", "sim/world", "sim/score", "sim/baseline"}, below: []string{"link", "words"}},

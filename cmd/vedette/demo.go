@@ -35,8 +35,11 @@ type demoed struct {
 	Missed       []string       `json:"missed"`    // events that the story's truth says should have been answered more strongly
 	Wrong        []string       `json:"wrong"`     // honest events that were answered more strongly than is right
 	Story        []string       `json:"story"`
-	Watch        *demoWatched   `json:"watch"`  // what came of the rehearsal
-	Report       *demoReport    `json:"report"` // what came of the story's one report
+	Watch        *demoWatched   `json:"watch"`             // what came of the rehearsal
+	Report       *demoReport    `json:"report"`            // what came of the story's one report
+	Exhibit      string         `json:"exhibit,omitempty"` // path
+	Key          string         `json:"key,omitempty"`     // path of the log's public key, with which it is verified
+	Proof        *demoProof     `json:"proof,omitempty"`   // what verifying said of it, and of a copy with one byte altered
 	OK           bool           `json:"ok"`
 
 	reached []vedette.AccountID // by what no list knows
@@ -69,11 +72,13 @@ func (g *global) demo() *cobra.Command {
 		Long: `Plays five weeks on range.example and three days on harbour.example, platforms that do not exist: people who chat, an operator who is found while he tries his
 links on his own accounts, and one whose links a list knows. The events go through the same engine as yours would. Then a server stays
 open with its API page, until you stop it. With --once it ends after the story. Everything happens in a folder of its own that is
-removed at the end, unless you name one with --data.`,
+removed at the end, unless you name one with --data. An exhibit of the story's case, and the key that verifies it, stay where the demo says.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := *g
+			exhibits := g.data
 			if !cmd.Flags().Changed("data") {
+				exhibits = "" // a folder that stays
 				dir, err := os.MkdirTemp("", "vedette-demo-")
 				if err != nil {
 					return err
@@ -82,7 +87,7 @@ removed at the end, unless you name one with --data.`,
 				d.data = filepath.Join(dir, "data")
 				d.key = filepath.Join(dir, "root.key")
 			}
-			return d.runDemo(cmd, once, listen, ops, pace)
+			return d.runDemo(cmd, exhibits, once, listen, ops, pace)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the story")
@@ -92,7 +97,7 @@ removed at the end, unless you name one with --data.`,
 	return cmd
 }
 
-func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace time.Duration) error {
+func (g *global) runDemo(cmd *cobra.Command, exhibits string, once bool, listen, ops string, pace time.Duration) error {
 	ctx := cmd.Context()
 	out := cmd.OutOrStdout()
 	p := g.paint(cmd)
@@ -145,6 +150,9 @@ func (g *global) runDemo(cmd *cobra.Command, once bool, listen, ops string, pace
 	sum.Watch, sum.Story = watched, append(before, sum.Story...)
 	sum.OK = sum.OK && watched.Lead != "" && watched.Reached == 0
 	if err := h.tellReport(ctx, sum, say, p); err != nil {
+		return err
+	}
+	if err := h.tellExhibit(ctx, sum, exhibits, say, p); err != nil {
 		return err
 	}
 	if g.json {

@@ -163,7 +163,7 @@ Your own:     vedette serve     needs no configuration; then see "vedette doctor
 	}
 	add("main", g.demo(), g.serve(), g.check(), g.replay(), g.decision())
 	add("react", g.report(), g.caseCmd(), g.block(), g.unblock(), g.recall(), g.halt(), g.resume(), g.changes())
-	add("past", g.watch(), g.hunt(), g.campaign(), g.attribute(), g.history(), g.evidence())
+	add("past", g.watch(), g.hunt(), g.campaign(), g.attribute(), g.history(), g.evidence(), g.exhibit(), g.verify())
 	add("know", g.indicator(), g.facts(), g.rules(), g.order(), g.clock(), g.arm(), g.disarm(), g.person(), g.approve(), g.erase(), g.risk())
 	add("run", g.key_(), g.doctor(), g.witness(), g.inventory(), g.stress(), g.sim(), g.rangeCmd(), g.version())
 	return root

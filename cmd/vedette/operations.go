@@ -17,7 +17,7 @@ func operations() []served {
 	return []served{
 		opReport, opCases, opCase, opConfirm, opMove,
 		opBlock, opBlocks, opUnblock, opRecall, opUnrecall, opRelease, opHalt, opResume, opChanges, opDelivery,
-		opEvidence, opAnchor, opAnchors, opEvidenceCheck, opCheckpoint, opEvidenceKey, opEvidenceKeys, opRotate, opProve, opFactsImport, opFacts, opFactsCount,
+		opEvidence, opAnchor, opAnchors, opEvidenceCheck, opCheckpoint, opEvidenceKey, opEvidenceKeys, opRotate, opExhibit, opProve, opFactsImport, opFacts, opFactsCount,
 		opArm, opArmed, opAttribute, opCampaign, opCheck, opClockNote, opClocks, opDisarm, opDoctor, opEnrol, opErase, opGuardAdd, opGuardCheck, opImport, opInventory, opKeyCreate, opKeyList,
 		opKeyRevoke, opHistory, opHunt, opHuntCost, opHuntEnd, opHuntLog, opHuntStanding, opList, opTimes, opLookup, opOrderAssert, opOrderAssertions, opOrderFacts, opOrderFinding, opOrderImport, opOrders, opOverride, opPeople, opReload, opRevoke, opRevokePerson, opRiskEnrol, opRiskWithdraw, opShow,
 		opWatchCells, opWatchJudge, opWatchQueue, opWatchShow, opWatchStatus, opWatchUnvouch, opWatchVouch,

@@ -184,7 +184,7 @@ func TestTheOperationsAreTheseAlone(t *testing.T) {
 		"person.list", "person.revoke", "risk.enrol", "risk.withdraw", "rules.reload", "vault.erase",
 		"report.submit", "case.list", "case.show", "case.confirm", "case.move",
 		"block", "block.list", "block.undo", "recall", "recall.lift", "changes.delivery", "changes.halt", "changes.read", "changes.release", "changes.resume",
-		"evidence.anchor", "evidence.anchors", "evidence.check", "evidence.checkpoint", "evidence.key", "evidence.keys", "evidence.rotate", "evidence.prove", "evidence.show", "facts.count", "facts.import", "facts.show",
+		"evidence.anchor", "evidence.anchors", "evidence.check", "evidence.checkpoint", "evidence.key", "evidence.keys", "evidence.rotate", "evidence.prove", "evidence.show", "exhibit.create", "facts.count", "facts.import", "facts.show",
 		"attribute", "campaign.show", "campaign.times", "history", "hunt.ask", "hunt.cost", "hunt.end", "hunt.log", "hunt.standing",
 		"clock.list", "clock.note", "order.assert", "order.assertions", "order.facts", "order.finding", "order.import", "order.kept",
 		"watch.cells", "watch.judge", "watch.queue", "watch.show", "watch.status", "watch.unvouch", "watch.vouch",

@@ -225,6 +225,8 @@ type Handing struct {
 	Basis        string // the law, order or consent; needed for content and identity, and for a government whatever it gets
 	Jurisdiction string // ISO 3166-1 alpha-2, of the recipient; needed with a basis
 	Until        time.Time
+	// About narrows the disclosure to one thing: the digest of an exhibit's choice. Zero: whatever is of the class in the case.
+	About vedette.Digest
 }
 
 // Act is what two people approve for the disclosure.
@@ -240,10 +242,14 @@ func (h Handing) Act() (Act, error) {
 	if _, err := vedette.ParseTenant(string(h.Tenant)); err != nil {
 		return Act{}, fmt.Errorf("authority: disclosure: %w", err)
 	}
-	return NewAct(map[string]any{
+	act := map[string]any{
 		"act": "disclosure", "recipient": h.Recipient.String(), "data": h.Data.String(), "tenant": h.Tenant, "case": h.Case,
 		"basis": h.Basis, "jurisdiction": h.Jurisdiction, "until": h.Until.UTC().Format(time.RFC3339),
-	})
+	}
+	if !h.About.IsZero() {
+		act["about"] = h.About
+	}
+	return NewAct(act)
 }
 
 func country(s string) bool {
@@ -299,6 +305,9 @@ func (d Disclosure) Check(to Recipient, data Data, at time.Time) error {
 
 // Handing returns what was approved.
 func (d Disclosure) Handing() Handing { return d.handing }
+
+// Act returns the digest of what was approved.
+func (d Disclosure) Act() vedette.Digest { return d.act }
 
 // People returns who approved it.
 func (d Disclosure) People() []PersonID { return slices.Clone(d.people) }

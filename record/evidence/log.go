@@ -579,20 +579,31 @@ func (l *Log) Consistency(ctx context.Context, from, to uint64) ([]vedette.Diges
 // Continues tells whether the log is the continuation of a checkpoint that somebody kept: signed by the log's key, and its tree the beginning of
 // the present one. Its error wraps ErrUnfit when it is not.
 func (l *Log) Continues(ctx context.Context, checkpoint []byte) error {
-	from, err := l.readCheckpoint(checkpoint)
+	now, err := l.tree.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
-	_, to, err := l.Checkpoint(ctx)
+	_, err = l.Between(ctx, checkpoint, now)
+	return err
+}
+
+// Between proves that the log under a checkpoint of it is the beginning of the log under a later one (RFC 6962, section 2.1.2). Its error wraps
+// ErrUnfit when it is not.
+func (l *Log) Between(ctx context.Context, earlier, later []byte) ([]vedette.Digest, error) {
+	from, err := l.readCheckpoint(earlier)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	to, err := l.readCheckpoint(later)
+	if err != nil {
+		return nil, err
 	}
 	if from.Size > to.Size {
-		return fmt.Errorf("%w: it had %d leaves by then, and has %d", ErrUnfit, from.Size, to.Size)
+		return nil, fmt.Errorf("%w: it had %d leaves by then, and has %d", ErrUnfit, from.Size, to.Size)
 	}
 	proof, err := l.tree.Consistency(ctx, from.Size, to.Size)
-	if err != nil {
-		return err
+	if err == nil {
+		err = CheckConsistency(from, to, proof)
 	}
-	return CheckConsistency(from, to, proof)
+	return proof, err
 }

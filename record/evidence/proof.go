@@ -35,24 +35,31 @@ type ProofPart struct {
 // Prove makes the proof of a record that shows all that is not erased. Its error wraps vedette.ErrUnknown when the record does not stand,
 // and ErrUnfit when it is not what its leaf commits to.
 func (l *Log) Prove(ctx context.Context, index uint64) (Proof, error) {
-	b, err := l.body(ctx, index)
-	if err != nil {
-		return Proof{}, err
-	}
-	if _, err := l.fit(ctx, &b); err != nil {
-		return Proof{}, err
-	}
 	text, err := l.tree.Checkpoint(ctx)
 	if err != nil {
 		return Proof{}, err
 	}
+	p, _, err := l.ProveUnder(ctx, index, text)
+	return p, err
+}
+
+// ProveUnder is Prove under a checkpoint that the log once had, so that many proofs lead to one, and returns the record too.
+func (l *Log) ProveUnder(ctx context.Context, index uint64, text []byte) (Proof, Kept, error) {
+	b, err := l.body(ctx, index)
+	if err != nil {
+		return Proof{}, Kept{}, err
+	}
+	k, err := l.fit(ctx, &b)
+	if err != nil {
+		return Proof{}, Kept{}, err
+	}
 	cp, err := l.readCheckpoint(text)
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, Kept{}, err
 	}
 	path, err := l.tree.Inclusion(ctx, index, cp.Size)
 	if err != nil {
-		return Proof{}, err
+		return Proof{}, Kept{}, err
 	}
 	p := Proof{Format: ProofFormat, Index: index, Path: path, Checkpoint: string(text)}
 	for i := range b.Parts {
@@ -63,7 +70,7 @@ func (l *Log) Prove(ctx context.Context, index uint64) (Proof, error) {
 		}
 		p.Parts = append(p.Parts, ProofPart{Name: part.Name, Shown: true, Salt: part.Salt, Value: part.Value})
 	}
-	return p, nil
+	return p, k, nil
 }
 
 // Without returns the proof with the values of some parts withheld. It proves the same leaf. Names that it does not have do no harm.
@@ -107,6 +114,11 @@ func Verify(p Proof, key note.Verifier) (Shown, error) {
 	if err != nil {
 		return Shown{}, err
 	}
+	return p.Under(cp)
+}
+
+// Under checks a proof against a checkpoint whose signature the caller has found good; the proof's own checkpoint is not looked at. Its error wraps ErrUnfit.
+func (p *Proof) Under(cp Checkpoint) (Shown, error) {
 	if err := partNames(len(p.Parts), func(i int) string { return p.Parts[i].Name }); err != nil {
 		return Shown{}, err
 	}
