@@ -11,7 +11,8 @@ page=${1:?usage: scripts/evaluation.sh [--quick] PAGE}
 . scripts/corpora.sh
 [ -d "${VEDETTE_DATA_CORPORA:-}" ] || { echo "evaluation: it needs the real data: name its folder in VEDETTE_DATA_CORPORA, or the archives' in CORPORA" >&2; exit 1; }
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# An hour's parts are not thrown away because the last one failed.
+trap 'if [ -n "${finished:-}" ]; then rm -rf "$work"; else echo "evaluation: not finished; its parts are in $work" >&2; fi' EXIT
 # Read before it is built: others may commit while this runs.
 at="\`$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)\`"
 [ -z "$(git status --porcelain --untracked-files=no -- ':!docs' 2> /dev/null)" ] || at="$at with changes that are not committed"
@@ -39,4 +40,5 @@ cost=$("$work/vedette" range cost --accounts "$sizes" --plot "$(dirname "$page")
 printf '\n## What the watch costs\n\nOne core, twenty days of the range, a look at everything each day; the state without ticks and without making the events.\n\n```\n%s\n```\n\n![Cost by accounts](evaluation/cost.svg)\n' "$cost" >> "$work/watch.md"
 VEDETTE_TABLE="$work/timing.md" $GO test -count=1 -run 'TestHopTable|TestConversations' ./watch/rehearsal
 { cat "$work/watch.md"; printf '\n## Timing alone, and conversations without an attack\n\n'; cat "$work/timing.md"; echo; cat "$work/gate.md"; } > "$page"
+finished=yes
 echo "wrote $page"
