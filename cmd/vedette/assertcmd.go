@@ -140,15 +140,8 @@ var opOrderFinding = operation[entering, entered]{"order.finding", func(ctx cont
 	}
 	now := h.now().UTC().Truncate(time.Millisecond)
 	people, refusal := h.people.ApprovedBy(ctx, act, in.Approvals, now, 1)
-	asked := authority.Asked{At: now, What: "order.finding", Tenant: h.cfg.Tenant, People: people, Act: act.Digest(), Given: refusal == nil}
-	if refusal != nil {
-		asked.Why = refusal.Error()
-	}
-	if err := h.proof.recorder(h.db.People()).Record(ctx, asked); err != nil {
+	if err := h.answered(ctx, authority.Asked{At: now, What: "order.finding", Tenant: h.cfg.Tenant, People: people, Act: act.Digest()}, refusal); err != nil {
 		return out, err
-	}
-	if refusal != nil {
-		return out, refusal
 	}
 	_, err = h.proof.Append(ctx, evidence.Record{Kind: evidence.KindOrder, At: now, Tenant: h.cfg.Tenant, Fields: []evidence.Field{
 		{Name: "id", Value: []byte(a.Order)},

@@ -439,3 +439,14 @@ func writeActFor(cmd *cobra.Command, path string, act []byte, who string) error 
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s; %s: vedette approve %s --person NAME --person-key FILE\n", path, who, path)
 	return err
 }
+
+// answered records a question to authority with its answer, before anything is done. It returns the refusal, if that is the answer.
+func (h *house) answered(ctx context.Context, asked authority.Asked, refusal error) error {
+	if asked.Given = refusal == nil; refusal != nil {
+		asked.Why = refusal.Error()
+	}
+	if err := h.proof.recorder(h.db.People()).Record(ctx, asked); err != nil {
+		return err
+	}
+	return refusal
+}

@@ -250,15 +250,8 @@ var opOrderAssert = operation[asserting, asserted]{"order.assert", func(ctx cont
 	}
 	now := h.now().UTC().Truncate(time.Millisecond)
 	people, refusal := h.people.ApprovedBy(ctx, act, in.Approvals, now, 1)
-	asked := authority.Asked{At: now, What: "order.assert", Tenant: h.cfg.Tenant, People: people, Act: act.Digest(), Given: refusal == nil}
-	if refusal != nil {
-		asked.Why = refusal.Error()
-	}
-	if err := h.proof.recorder(h.db.People()).Record(ctx, asked); err != nil {
+	if err := h.answered(ctx, authority.Asked{At: now, What: "order.assert", Tenant: h.cfg.Tenant, People: people, Act: act.Digest()}, refusal); err != nil {
 		return out, err
-	}
-	if refusal != nil {
-		return out, refusal
 	}
 	a, err := order.Assertion{}.Assert(peopleWords(people), act.Digest())
 	if err != nil {

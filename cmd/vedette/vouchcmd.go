@@ -59,15 +59,8 @@ var opWatchVouch = operation[vouching, vouchKept]{"watch.vouch", func(ctx contex
 	if refusal == nil {
 		refusal = h.signedBefore(ctx, v.ID)
 	}
-	asked := authority.Asked{At: now, What: "watch.vouch", Tenant: h.cfg.Tenant, People: people, Act: v.ID, Given: refusal == nil}
-	if refusal != nil {
-		asked.Why = refusal.Error()
-	}
-	if err := h.proof.recorder(h.db.People()).Record(ctx, asked); err != nil {
+	if err := h.answered(ctx, authority.Asked{At: now, What: "watch.vouch", Tenant: h.cfg.Tenant, People: people, Act: v.ID}, refusal); err != nil {
 		return out, err
-	}
-	if refusal != nil {
-		return out, refusal
 	}
 	for _, p := range people {
 		v.By = append(v.By, string(p))

@@ -266,16 +266,8 @@ func (h *house) cellMembers(ctx context.Context, w *sentry.Whole, matter casefil
 	case permit.About() != w.ID:
 		refusal = fmt.Errorf("%w: it is about another cell", authority.ErrNoPermit)
 	}
-	asked := permit.Asked("watch.members", h.cfg.Tenant, now)
-	asked.Given = refusal == nil
-	if refusal != nil {
-		asked.Why = refusal.Error()
-	}
-	if err := h.proof.recorder(h.db.People()).Record(ctx, asked); err != nil {
+	if err := h.answered(ctx, permit.Asked("watch.members", h.cfg.Tenant, now), refusal); err != nil {
 		return nil, err
-	}
-	if refusal != nil {
-		return nil, refusal
 	}
 	out := []cellMember{}
 	for i, l := range w.Lives {
