@@ -70,6 +70,10 @@ var fields = map[evidence.Kind]map[string]string{
 		"model": string(Machine), "parameters": string(Machine), "score": whyMemo, "basis": whyMemo, "reasons": whyMemo,
 		"cell": whyJournal, "finding": whyJournal, "subjects": whyJournal, "links": whyJournal,
 	},
+	evidence.KindClock: {
+		"duty": always, "source": always, "what": always, "matter": always, "step": always, "deadline": always, "at": always, "clock": string(Machine),
+		"by": string(Staff), "why": string(Words),
+	},
 	evidence.KindErasure: {"fields": always, "count": always, "index": always},
 	evidence.KindDisclose: {
 		"case": always, "label": always, "for": always, "recipient": always, "data": always, "variant": always, "disclose": always, "basis": always, "jurisdiction": always,

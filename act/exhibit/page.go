@@ -44,7 +44,7 @@ var kindWords = map[evidence.Kind]string{
 	evidence.KindSeal: "Sealed range of events", evidence.KindAsked: "Permission asked", evidence.KindReport: "User report", evidence.KindHunt: "Search of past events",
 	evidence.KindLead: "Case state", evidence.KindConfirm: "Confirmation by a person", evidence.KindBlock: "Measure decided", evidence.KindOutcome: "Outcome of a measure",
 	evidence.KindChanged: "Delivered messages changed", evidence.KindAttr: "Assessment", evidence.KindErasure: "Erasure", evidence.KindDisclose: "Disclosure",
-	evidence.KindFinding: "Detector finding",
+	evidence.KindFinding: "Detector finding", evidence.KindClock: "Duty to report",
 }
 
 func kindWord(k evidence.Kind) string {
