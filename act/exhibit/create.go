@@ -1,6 +1,7 @@
 package exhibit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type Making struct {
 	Disclosures []authority.Disclosure // of metadata, and of indicators where they are shown
 	Recipient   authority.Recipient    // to whom
 	Build       string                 // which program
-	Anchors     []Anchor               // those of the log that are known
+	Anchors     []Anchor               // those of the log that are known; those that cover the case's records first are taken
 	Now         time.Time
 }
 
@@ -284,10 +285,8 @@ func gather(ctx context.Context, log Log, c *Choice, index *Index, disclosure ui
 	if len(w.Parts) > 0 {
 		b.withheld.Records = append(b.withheld.Records, w)
 	}
-	for _, a := range anchors {
-		if err := b.anchor(ctx, log, a, cp.Size); err != nil {
-			return nil, err
-		}
+	if err := b.anchor(ctx, log, anchors, cp.Size); err != nil {
+		return nil, err
 	}
 	b.manifest = Manifest{
 		Format: Format, Case: c.Label, Mark: c.Mark, For: c.For, Variant: c.Variant, Disclose: append([]Group{}, c.Disclose...), Origin: cp.Origin, Size: cp.Size,
@@ -296,20 +295,48 @@ func gather(ctx context.Context, log Log, c *Choice, index *Index, disclosure ui
 	return b, nil
 }
 
-// anchor takes one anchor in, unless it is over more than the exhibit's checkpoint.
-func (b *body) anchor(ctx context.Context, log Log, a Anchor, size uint64) error {
-	over, err := evidence.ReadCheckpoint(a.Checkpoint)
-	if err != nil {
-		return fmt.Errorf("exhibit: anchor: %w", err)
+// anchor takes anchors in: of each who gave some, the first that covers each record, since it says most about when the record stood. One that is over more than the
+// exhibit's checkpoint, or that the log does not continue, is left out: "evidence check" names it.
+func (b *body) anchor(ctx context.Context, log Log, anchors []Anchor, size uint64) error {
+	type fitting struct {
+		Anchor
+		size uint64
+		path []vedette.Digest
 	}
-	if over.Size > size || len(b.anchors) == MaxAnchors {
-		return nil
+	var fit []fitting
+	for _, a := range anchors {
+		over, err := evidence.ReadCheckpoint(a.Checkpoint)
+		if err != nil || over.Size > size {
+			continue
+		}
+		path, err := log.Between(ctx, a.Checkpoint, b.checkpoint)
+		if errors.Is(err, evidence.ErrUnfit) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("exhibit: anchor: %w", err)
+		}
+		fit = append(fit, fitting{a, over.Size, append([]vedette.Digest{}, path...)})
 	}
-	path, err := log.Between(ctx, a.Checkpoint, b.checkpoint)
-	if err != nil {
-		return fmt.Errorf("exhibit: the log does not continue what was anchored: %w", err)
+	slices.SortStableFunc(fit, func(x, y fitting) int { return cmp.Compare(x.size, y.size) })
+	covered := map[[2]string]int{} // by kind and giver: how many of the records, in the log's order
+	var chosen []fitting
+	for _, a := range fit {
+		who, n := [2]string{a.Kind, a.By}, 0
+		for n < len(b.index.Records) && b.index.Records[n].Index < a.size {
+			n++
+		}
+		if n > covered[who] {
+			covered[who] = n
+			chosen = append(chosen, a)
+		}
 	}
-	b.anchors, b.paths = append(b.anchors, a), append(b.paths, append([]vedette.Digest{}, path...))
+	if len(chosen) > MaxAnchors { // the last covers most
+		chosen = append(chosen[:MaxAnchors-1:MaxAnchors-1], chosen[len(chosen)-1])
+	}
+	for _, a := range chosen {
+		b.anchors, b.paths = append(b.anchors, a.Anchor), append(b.paths, a.path)
+	}
 	return nil
 }
 

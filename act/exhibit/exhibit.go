@@ -287,6 +287,7 @@ type seal struct {
 // Anchor is somebody else's word that a checkpoint of the log existed at a time.
 type Anchor struct {
 	Kind       string // "rfc3161" or "cosignature"
+	By         string // who gave it; the token says so too
 	Checkpoint []byte // the signed checkpoint it is over
 	Token      []byte
 }

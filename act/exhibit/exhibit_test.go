@@ -761,6 +761,44 @@ func TestAnchorsSaySinceWhen(t *testing.T) {
 	}
 }
 
+// TestTheAnchorsThatCoverTheRecordsFirstAreTaken: daily anchors of years must not push out the one that says that a record stood before the dispute.
+func TestTheAnchorsThatCoverTheRecordsFirstAreTaken(t *testing.T) {
+	c := newCourt(t)
+	var anchors []exhibit.Anchor
+	stamp := func(by string) {
+		cp, _, err := c.log.Checkpoint(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		anchors = append(anchors, exhibit.Anchor{Kind: "rfc3161", By: by, Checkpoint: cp, Token: []byte(by)})
+	}
+	c.add(t, evidence.KindLead, 0, f("case", theCase), f("state", "open"))
+	stamp("north")
+	stamp("south")
+	for i := range exhibit.MaxAnchors + 20 { // of other cases
+		c.add(t, evidence.KindLead, i, f("case", "case_0000000000000"), f("state", "open"))
+		stamp("north")
+	}
+	c.add(t, evidence.KindLead, 200, f("case", theCase), f("state", "closed"))
+	stamp("north")
+	signer, _ := evidence.NewSigner(evidencetest.Origin, [32]byte{9})
+	forged, err := evidence.SignCheckpoint(evidence.Checkpoint{Origin: evidencetest.Origin, Size: 2}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors = append(anchors, exhibit.Anchor{Kind: "rfc3161", By: "east", Checkpoint: forged, Token: []byte("east")}, exhibit.Anchor{Kind: "rfc3161", By: "east", Checkpoint: []byte("nothing")})
+	made := c.make(t, choice(exhibit.Public), anchors...)
+	_, key := evidencetest.Keys()
+	r := exhibit.Verify(made.Zip, key, func(_ string, _, token []byte) (time.Time, string, error) { return start, string(token), nil })
+	var got []string
+	for _, a := range r.Anchors {
+		got = append(got, fmt.Sprintf("%s %d", a.By, a.Size))
+	}
+	if want := []string{"north 1", "south 1", fmt.Sprintf("north %d", exhibit.MaxAnchors+22)}; !r.Good() || r.Time != exhibit.Anchored || !slices.Equal(got, want) {
+		t.Errorf("%s, anchors %v, want %v\n%s", r.Time, got, want, failed(&r))
+	}
+}
+
 // large is an exhibit of many records.
 func large(t testing.TB, n int) []byte {
 	t.Helper()

@@ -307,6 +307,19 @@ witness that has seen another history, or more records than there are, is told a
 	return cmd
 }
 
+// readTrust reads a file that says whom to believe: certificates (PEM), or witnesses' keys.
+func readTrust(cmd *cobra.Command, file string) (string, anchor.Trust, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", anchor.Trust{}, usage(cmd, "--trust: %s", err)
+	}
+	t, err := anchor.Believe(string(b))
+	if err != nil {
+		return "", anchor.Trust{}, usage(cmd, "--trust: %s holds neither certificates (PEM) nor witnesses' keys", file)
+	}
+	return string(b), t, nil
+}
+
 func (g *global) evidenceAnchors() *cobra.Command {
 	var trust string
 	cmd := &cobra.Command{
@@ -318,14 +331,10 @@ tokens as well, for other tools: "openssl ts -verify -data CHECKPOINT -in TOKEN 
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var in anchorsAsked
 			if trust != "" {
-				b, err := os.ReadFile(trust)
-				if err != nil {
-					return usage(cmd, "--trust: %s", err)
+				var err error
+				if in.Trust, _, err = readTrust(cmd, trust); err != nil {
+					return err
 				}
-				if _, err := anchor.Believe(string(b)); err != nil {
-					return usage(cmd, "--trust: %s holds neither certificates (PEM) nor witnesses' keys", trust)
-				}
-				in.Trust = string(b)
 			}
 			out, err := opAnchors.do(cmd.Context(), g, in)
 			if err != nil {

@@ -305,11 +305,10 @@ func (g *global) clockNew(verb string, what order.Noting) *cobra.Command {
 			}
 			in := clockAsked{What: what, Duty: args[0], Matter: matter, By: authority.PersonID(by), Why: why}
 			if started {
-				at, err := time.Parse(time.RFC3339, when)
-				if err != nil {
+				var err error
+				if in.At, err = time.Parse(time.RFC3339, when); err != nil {
 					return usage(cmd, "--at: %q is no time like 2026-11-20T10:00:00Z", when)
 				}
-				in.At = at
 			}
 			return g.noteClock(cmd, in)
 		},
@@ -338,11 +337,10 @@ func (g *global) clockDone() *cobra.Command {
 			}
 			in := clockAsked{What: order.NoteDone, Clock: args[0], Step: step, By: authority.PersonID(by), Why: why, At: time.Now().UTC()}
 			if when != "" {
-				at, err := time.Parse(time.RFC3339, when)
-				if err != nil {
+				var err error
+				if in.At, err = time.Parse(time.RFC3339, when); err != nil {
 					return usage(cmd, "--at: %q is no time like 2026-11-20T10:00:00Z", when)
 				}
-				in.At = at
 			}
 			return g.noteClock(cmd, in)
 		},

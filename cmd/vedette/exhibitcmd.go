@@ -93,11 +93,10 @@ var opExhibit = operation[exhibiting, exhibited]{"exhibit.create", func(ctx cont
 		return exhibited{}, err
 	}
 	if err := h.eachAnchor(ctx, func(k anchor.Kept) {
-		m.Anchors = append(m.Anchors, exhibit.Anchor{Kind: string(k.Kind), Checkpoint: k.Checkpoint, Token: k.Token})
+		m.Anchors = append(m.Anchors, exhibit.Anchor{Kind: string(k.Kind), By: k.By, Checkpoint: k.Checkpoint, Token: k.Token})
 	}); err != nil {
 		return exhibited{}, err
 	}
-	m.Anchors = m.Anchors[max(0, len(m.Anchors)-exhibit.MaxAnchors):] // the latest
 	made, err := exhibit.Create(ctx, log, in.Choice, m)
 	if err != nil {
 		return exhibited{}, err
@@ -268,7 +267,8 @@ func writeNew(path string, b []byte) error {
 }
 
 func (g *global) verify() *cobra.Command {
-	var key, trust string
+	var key string
+	var trust []string
 	cmd := &cobra.Command{
 		Use: "verify --key KEY EXHIBIT", Short: "Verify an exhibit offline, by a key that you have pinned",
 		Long: `Verifies an exhibit. It needs no data folder, no network and nothing of us but the public key, which you got by another way than the exhibit (the key itself, or a file that
@@ -290,7 +290,7 @@ Exits with 0 only if integrity, signer and completeness hold, else with 3, and s
 			if err != nil {
 				return err
 			}
-			believe, err := believing(trust)
+			believe, err := believing(cmd, trust)
 			if err != nil {
 				return err
 			}
@@ -307,26 +307,32 @@ Exits with 0 only if integrity, signer and completeness hold, else with 3, and s
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the log's public key, as \"vedette evidence key\" prints it, or a file that holds it (needed)")
-	cmd.Flags().StringVar(&trust, "trust", "", "a file with whom you believe about time: root certificates (PEM) of a time-stamping authority, or witnesses' keys, one a line")
+	cmd.Flags().StringArrayVar(&trust, "trust", nil, "a file with whom you believe about time: root certificates (PEM) of a time-stamping authority, or witnesses' keys, one a line; may be given again")
 	return cmd
 }
 
-// believing checks anchors by what a file says to believe; without a file none is checked.
-func believing(file string) (exhibit.VerifyAnchor, error) {
-	if file == "" {
+// believing checks anchors by what files say to believe; without a file none is checked.
+func believing(cmd *cobra.Command, files []string) (exhibit.VerifyAnchor, error) {
+	if len(files) == 0 {
 		return nil, nil
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("--trust: %w: %w", err, vedette.ErrInvalid)
+	var trusted []anchor.Trust
+	for _, file := range files {
+		_, t, err := readTrust(cmd, file)
+		if err != nil {
+			return nil, err
+		}
+		trusted = append(trusted, t)
 	}
-	trust, err := anchor.Believe(string(b))
-	if err != nil {
-		return nil, fmt.Errorf("--trust: %w", err)
-	}
-	return func(kind string, checkpoint, token []byte) (time.Time, string, error) {
-		at, err := anchor.Anchor{Kind: anchor.Kind(kind), Checkpoint: checkpoint, Token: token}.Verify(trust)
-		return at.Time, at.By, err
+	return func(kind string, checkpoint, token []byte) (at time.Time, by string, err error) {
+		for _, t := range trusted {
+			x, wrong := anchor.Anchor{Kind: anchor.Kind(kind), Checkpoint: checkpoint, Token: token}.Verify(t)
+			if wrong == nil {
+				return x.Time, x.By, nil
+			}
+			err = errors.Join(err, wrong)
+		}
+		return time.Time{}, "", err
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"vedette"
 	"vedette/sim/score"
@@ -161,10 +162,14 @@ func (e *evaluating) twinsOf(ctx context.Context, seeds []uint64) ([]twinned, er
 	}
 	n := len(allTwins)
 	judged := make([][2]score.Judged, n*len(seeds))
+	about := make([]func() (*twins, error), len(seeds))
+	for i, seed := range seeds {
+		about[i] = sync.OnceValues(func() (*twins, error) { return newTwins(ctx, e.scenario, seed) })
+	}
 	b := score.Budget{PerWeek: e.perWeek}
 	if err := e.each(len(judged), func(i int) error {
 		seed, x := seeds[i/n], &allTwins[i%n]
-		t, err := newTwins(ctx, e.scenario, seed)
+		t, err := about[i/n]()
 		if err != nil {
 			return err
 		}

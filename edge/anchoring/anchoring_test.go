@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,22 +30,6 @@ func served(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-func grown(t *testing.T, word string, n int) (*evidence.MemoryTree, []byte) {
-	t.Helper()
-	signer, _ := evidencetest.Keys()
-	tree := evidence.NewMemoryTree(signer)
-	for i := range n {
-		if _, err := tree.Append(t.Context(), [][]byte{fmt.Appendf(nil, "%s %d", word, i)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cp, err := tree.Checkpoint(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tree, cp
-}
-
 func TestStamp(t *testing.T) {
 	if !anchortest.Available() {
 		if os.Getenv("CI") == "true" {
@@ -59,7 +42,7 @@ func TestStamp(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := served(t, a)
-	_, cp := grown(t, "a", 3)
+	_, cp := evidencetest.Grown(t, "a", 3)
 	got, when, err := anchoring.New(0).Stamp(t.Context(), at, cp, "", a.Roots)
 	if err != nil || when.Size != 3 || got.Kind != anchor.KindStamp {
 		t.Fatalf("Stamp = %s %+v, %v", got.Kind, when, err)
@@ -125,7 +108,7 @@ func TestCosign(t *testing.T) {
 		return when, err
 	}
 	for _, n := range []int{1, 1, 5, 9} { // the witness names the size that it knows, and is shown the way from there
-		tree, cp := grown(t, "a", n)
+		tree, cp := evidencetest.Grown(t, "a", n)
 		if when, err := ask(tree, cp); err != nil || when.Size != uint64(n) || when.By != key.Name() {
 			t.Fatalf("%d leaves: %+v, %v", n, when, err)
 		}
@@ -139,7 +122,7 @@ func TestCosign(t *testing.T) {
 		"another history":                  {"b", 12, "another history"},
 		"another history of the same size": {"b", 9, "another history"},
 	} {
-		tree, cp := grown(t, tt.word, tt.n)
+		tree, cp := evidencetest.Grown(t, tt.word, tt.n)
 		if _, err := ask(tree, cp); !errors.Is(err, anchor.ErrUnfit) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -148,7 +131,7 @@ func TestCosign(t *testing.T) {
 
 func TestAWitnessThatAnswersOtherwise(t *testing.T) {
 	_, key := newWitness(t)
-	tree, cp := grown(t, "a", 3)
+	tree, cp := evidencetest.Grown(t, "a", 3)
 	size := func(s string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/x.tlog.size")

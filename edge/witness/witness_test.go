@@ -21,17 +21,7 @@ import (
 
 func tree(t *testing.T, word string, n int) ([]byte, func(from uint64) []vedette.Digest) {
 	t.Helper()
-	signer, _ := evidencetest.Keys()
-	tree := evidence.NewMemoryTree(signer)
-	for i := range n {
-		if _, err := tree.Append(t.Context(), [][]byte{fmt.Appendf(nil, "%s %d", word, i)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cp, err := tree.Checkpoint(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree, cp := evidencetest.Grown(t, word, n)
 	return cp, func(from uint64) []vedette.Digest {
 		p, err := tree.Consistency(t.Context(), from, uint64(n))
 		if err != nil {

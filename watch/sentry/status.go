@@ -80,7 +80,9 @@ func (s *Sentry) Status(ctx context.Context) (Status, error) {
 	t := s.aims.Budget()
 	out.Aims = Aims{Silent: s.aims.Silent(), Set: t.Set, Promised: t.Promised, Measured: t.Measured, Bounds: map[string]vedette.MilliBits{}}
 	for q := range t.Alerts {
-		out.Aims.Bounds[targeting.Queue(q).String()] = t.Bounds[q]
+		if targeting.Queue(q) != targeting.Followed { // people's word is its bound
+			out.Aims.Bounds[targeting.Queue(q).String()] = t.Bounds[q]
+		}
 		out.Aims.Alerts, out.Aims.False = out.Aims.Alerts+t.Alerts[q], out.Aims.False+t.False[q]
 	}
 	if out.Aims.Silent == "" && t.Set.IsZero() {

@@ -120,6 +120,9 @@ func (d *Detector) weigh(at time.Time) {
 		for q := range queues {
 			b.False[q] += wrong[q]
 			sum += b.False[q]
+			if q == Followed { // people's word is its bound
+				continue
+			}
 			move := stride * (float64(wrong[q]) - share[q]*b.Promised)
 			b.Bounds[q] = max(floor[q], b.Bounds[q]+vedette.MilliBits(math.Round(move)))
 		}

@@ -4,7 +4,9 @@
 //
 //	known to be bad, and who asked for protection.
 //
-// Out:    one Finding for each domain or sender's cell and week, with reasons by signal and what could not be measured; a ranked queue for each day.
+// Out:    one Finding for each domain or sender's cell and week, with reasons by signal and what could not be measured, and one when a cell that people know to be
+//
+//	an operator's first reaches somebody established; a ranked queue for each day.
 //
 //	A score is a lead: it says how seldom the platform's own first contacts look like this, not that somebody is guilty.
 //

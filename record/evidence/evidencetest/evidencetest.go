@@ -506,3 +506,20 @@ func (t *Tree) Size(ctx context.Context) (uint64, error) {
 	}
 	return t.Tree.Size(ctx)
 }
+
+// Grown is a tree of n leaves, each a word and its number, under the key of Keys, and its checkpoint.
+func Grown(t testing.TB, word string, n int) (*evidence.MemoryTree, []byte) {
+	t.Helper()
+	signer, _ := Keys()
+	tree := evidence.NewMemoryTree(signer)
+	for i := range n {
+		if _, err := tree.Append(t.Context(), [][]byte{fmt.Appendf(nil, "%s %d", word, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cp, err := tree.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree, cp
+}
